@@ -1,11 +1,24 @@
 // Package delivery is the one door for mail: from SMTP, the web, workflows and
 // bounces. It spools, judges, routes, and commits once.
+//
+// # The path of a mail
+//
+//	Recipient   one per RCPT: resolve, and refuse early
+//	Accept      spool  the bytes become durable, the structure is found as they pass
+//	            judge  loops, limits
+//	            route  one transaction: a placement in each mailbox, a job for
+//	                   each program and for each domain elsewhere
+//
+// Accept returning nil means the commit is durable. An error means that nothing
+// happened: what the spool left in files is swept.
 package delivery
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"colporteur/mail"
@@ -37,62 +50,203 @@ type Door struct {
 	Directory Directory
 
 	Hostname string
-	Message  int64  // limit of ordinary mail, in decoded bytes
-	Drop     int64  // limit of mail to programs, in decoded bytes
-	DropHint string // address word of the drop program for refusals: "envoi"
-	WebURL   string
+	Message  int64  // limit of ordinary mail, in decoded bytes; 0 is 50 MiB
+	Drop     int64  // limit of mail to programs, in decoded bytes; 0 is 3 GiB
+	DropWord string // local part of the drop address, for refusals; "" is "envoi"
+	WebURL   string // of the web upload, for refusals
 	Now      func() time.Time
 	Log      *slog.Logger
+
+	inboxes sync.Map // mail.AccountID → mailbox.ID; an INBOX is never deleted while its account lives
+}
+
+// MaxRecipients of one transaction (RFC 5321 §4.5.3.1.8 asks for 100 at least).
+const MaxRecipients = 500
+
+// maxReceived is how many Received fields mean a loop (RFC 5321 §6.3).
+const maxReceived = 100
+
+func (d *Door) now() time.Time {
+	if d.Now == nil {
+		return time.Now()
+	}
+	return d.Now()
+}
+
+func (d *Door) log() *slog.Logger {
+	if d.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return d.Log
+}
+
+func (d *Door) messageLimit() int64 {
+	if d.Message == 0 {
+		return 50 << 20
+	}
+	return d.Message
+}
+
+func (d *Door) dropLimit() int64 {
+	if d.Drop == 0 {
+		return 3 << 30
+	}
+	return d.Drop
 }
 
 // Recipient resolves r, checks that it may be added to env, and appends it.
-// An error is the reply to RCPT and leaves env as it was: NoSuchUser,
-// RelayDenied, OverQuota, TooBig (declared SIZE), Mixed, TooMany, Policy (a
-// program, and the sender is not proven).
+// An error is the reply to RCPT and leaves env as it was.
 func (d *Door) Recipient(ctx context.Context, env *mail.Envelope, r mail.Recipient) error {
-	panic("unwritten")
+	if len(env.To) >= MaxRecipients {
+		return mail.Refuse(mail.TooMany, "too-many-recipients", "Max", MaxRecipients)
+	}
+	dest, err := d.Directory.Resolve(ctx, r.Address)
+	if err != nil {
+		return kinded(err)
+	}
+	r.Dest = dest
+	if err := d.permit(ctx, env, r); err != nil {
+		return err
+	}
+	for _, have := range env.To {
+		if have.Address.Key() == r.Address.Key() {
+			return nil // said twice: one copy
+		}
+	}
+	env.To = append(env.To, r)
+	return nil
 }
+
+func (d *Door) permit(ctx context.Context, env *mail.Envelope, r mail.Recipient) error {
+	program := isProgram(r.Dest)
+	for _, to := range r.Dest {
+		switch {
+		case to.Where == mail.ToRelay && env.Origin == mail.FromMX && to.Addr.Key() == r.Address.Key():
+			// An alias may lead elsewhere; a stranger's own wish may not.
+			return mail.Refuse(mail.RelayDenied, "relay-denied", "Address", r.Address.String())
+		case to.Where == mail.ToProgram && env.Origin != mail.FromMember:
+			return mail.Refuse(mail.Policy, "program-members-only", "Address", r.Address.String())
+		case to.Where == mail.ToMailbox && to.Quota > 0:
+			used, err := d.Mailboxes.Usage(ctx, to.Account)
+			if err != nil {
+				return kinded(err)
+			}
+			if used+env.Size > to.Quota {
+				return mail.Refuse(mail.OverQuota, "mailbox-full", "Address", r.Address.String())
+			}
+		}
+	}
+	// On an authenticated transaction a program claims the whole envelope, so
+	// what is too big for a person may still be right: DATA decides.
+	if !program && env.Origin == mail.FromMX && env.Size > encoded(d.messageLimit()) {
+		return d.tooBig(env.Size, d.messageLimit(), r.Address.Domain)
+	}
+	if env.Body == mail.BodyBinary && !program && !claimed(env) {
+		return mail.Refuse(mail.Policy, "binary-programs-only", "Address", r.Address.String())
+	}
+	return nil
+}
+
+// encoded is how large decoded bytes are on the wire: base64 and its line ends.
+func encoded(n int64) int64 { return n + n*2/5 }
+
+func isProgram(dest []mail.Destination) bool {
+	for _, to := range dest {
+		if to.Where == mail.ToProgram {
+			return true
+		}
+	}
+	return false
+}
+
+// claimed says whether a program takes the whole envelope: the other
+// recipients become its guests and never get the raw mail.
+func claimed(env *mail.Envelope) bool {
+	if env.Origin != mail.FromMember {
+		return false
+	}
+	for _, r := range env.To {
+		if isProgram(r.Dest) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Door) tooBig(size, limit int64, domain string) error {
+	word := d.DropWord
+	if word == "" {
+		word = "envoi"
+	}
+	return mail.Refuse(mail.TooBig, "too-big", "Size", megabytes(size), "Limit", megabytes(limit),
+		"Drop", word+"@"+domain, "URL", d.WebURL)
+}
+
+func (d *Door) dropTooBig(limit int64) error {
+	return mail.Refuse(mail.TooBig, "drop-too-big", "Limit", megabytes(limit), "URL", d.WebURL)
+}
+
+func megabytes(n int64) int64 { return (n + 999_999) / 1_000_000 }
 
 // Accept takes a mail. nil means: durable, and every recipient has somewhere
 // to go. An error means: nothing happened. Body has CRLF line ends; a bare CR
 // or LF in it is refused by the reader itself. Recipients without Dest are
-// resolved here; for an Origin of FromSystem a recipient that is not found
-// anywhere is an error too.
+// resolved here.
 func (d *Door) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) error {
-	panic("unwritten")
+	if env.Received.IsZero() {
+		env.Received = d.now()
+	}
+	for i := range env.To {
+		if r := &env.To[i]; r.Dest == nil {
+			dest, err := d.Directory.Resolve(ctx, r.Address)
+			if err != nil {
+				return kinded(err)
+			}
+			r.Dest = dest
+		}
+	}
+	head, body, err := d.header(env, body)
+	if err != nil {
+		return err
+	}
+	var s *spooled
+	if claimed(env) {
+		s, err = d.spoolDrop(ctx, env, body)
+	} else {
+		s, err = d.spool(ctx, body, encoded(d.messageLimit()), d.domainOf(env))
+	}
+	if err != nil {
+		return kinded(err)
+	}
+	s.complete(env)
+	if err := d.commit(ctx, env, head, s); err != nil {
+		return kinded(err)
+	}
+	d.log().InfoContext(ctx, "accepted", "mail", env.ID, "from", env.From.String(), "ip", env.Client.IP,
+		"user", env.User.ID, "to", len(env.To), "size", s.draft.Size)
+	return nil
 }
 
-// Jobs of the queue that the Door adds.
-const (
-	JobProgram = "program" // payload Program
-	JobRelay   = "relay"   // payload Relay; Lane is the domain
-)
-
-// Program is the payload of a job for a workflow.
-type Program struct {
-	Mail    string // our id of the mail
-	Message message.ID
-	Pattern string         // "album+{name}"
-	Address mail.Address   // the program's address, as written by the sender
-	Sender  mail.User      // proven
-	From    mail.Address   // envelope sender
-	Guests  []mail.Address // the other recipients of an authenticated transaction
-	At      time.Time
+func (d *Door) domainOf(env *mail.Envelope) string {
+	if env.Origin == mail.FromMember {
+		return env.User.Address.Domain
+	}
+	if len(env.To) > 0 {
+		return env.To[0].Domain
+	}
+	return d.Hostname
 }
 
-// Relay is the payload of a job for the Internet: one mail, one domain.
-type Relay struct {
-	Mail    string
-	Message message.ID
-	Prefix  []byte // header lines of ours that go before the message: Received
-	From    mail.Address
-	To      []mail.Recipient // those still to be served
-	Size    int64
-	Body    mail.Body
-	UTF8    bool
-	TLS     bool // REQUIRETLS
-	EnvID   string
-	Ret     mail.Ret
-	At      time.Time // accepted
-	Warned  bool      // a delay notice was sent
+// kinded gives the failures of the rooms below the kind that the sender's reply is made from.
+func kinded(err error) error {
+	var known *mail.Error
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case errors.Is(err, store.ErrFull):
+		return mail.Wrap(mail.DiskFull, err)
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return mail.Wrap(mail.Unavailable, err)
+	}
+	return mail.Wrap(mail.Internal, err)
 }

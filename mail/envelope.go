@@ -93,6 +93,10 @@ type Envelope struct {
 	EnvID      string
 	Ret        Ret
 	Received   time.Time
+
+	// Once, when set, names this mail among those we make ourselves: the Door
+	// accepts it one time, and says nil and does nothing the next.
+	Once string
 }
 
 // Where is the kind of a Destination.

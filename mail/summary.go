@@ -55,5 +55,12 @@ type Part struct {
 	Size        int64             `json:"z,omitempty"`
 	Lines       int64             `json:"n,omitempty"`
 	Children    []*Part           `json:"c,omitempty"` // multipart/*
-	Message     *Summary          `json:"m,omitempty"` // message/rfc822 and message/global: its envelope; its Root is the body
+
+	// Of a mail to a program: the decoded body, kept as a blob of its own while
+	// the mail streamed in. Zero when there is none.
+	Blob    int64    `json:"bl,omitempty"` // its id in store/blob
+	Decoded int64    `json:"bz,omitempty"` // octets
+	SHA256  string   `json:"bh,omitempty"` // hex, of the decoded octets
+	Damaged bool     `json:"bd,omitempty"` // the encoding was broken: octets may be missing
+	Message *Summary `json:"m,omitempty"`  // message/rfc822 and message/global: its envelope; its Root is the body
 }

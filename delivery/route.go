@@ -1,0 +1,194 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"colporteur/mail"
+	"colporteur/store"
+	"colporteur/store/mailbox"
+	"colporteur/store/message"
+	"colporteur/store/queue"
+)
+
+// Jobs of the queue that the Door adds.
+const (
+	JobProgram = "program" // payload Program
+	JobRelay   = "relay"   // payload Relay; Lane is the domain
+)
+
+// Program is the payload of a job for a workflow.
+type Program struct {
+	Mail    string // our id of the mail
+	Message message.ID
+	Pattern string         // "album+{name}"
+	Address mail.Address   // the program's address, as written by the sender
+	Sender  mail.User      // proven
+	From    mail.Address   // envelope sender
+	Guests  []mail.Address // the other recipients of the transaction
+	At      time.Time
+}
+
+// Relay is the payload of a job for the Internet: one mail, one domain.
+type Relay struct {
+	Mail    string
+	Message message.ID
+	Prefix  []byte // header lines of ours that go before the message: Received
+	From    mail.Address
+	To      []mail.Recipient // those still to be served
+	Size    int64
+	Body    mail.Body
+	UTF8    bool
+	TLS     bool // REQUIRETLS
+	EnvID   string
+	Ret     mail.Ret
+	At      time.Time // accepted
+	Warned  bool      // a delay notice was sent
+}
+
+// routes is where the copies of one mail go, each place once.
+type routes struct {
+	mailboxes []mail.Destination
+	rcpt      []mail.Address // of mailboxes, for Delivered-To
+	relays    []Relay
+	programs  []Program
+}
+
+func (d *Door) route(env *mail.Envelope, head *header) (*routes, error) {
+	rt := &routes{}
+	claim := claimed(env)
+	seen := map[mail.AccountID]bool{}
+	for _, r := range env.To {
+		for _, to := range r.Dest {
+			switch {
+			case to.Where == mail.ToProgram && claim:
+				rt.programs = append(rt.programs, Program{Mail: env.ID, Pattern: to.Program, Address: r.Address,
+					Sender: env.User, From: env.From, At: env.Received})
+			case to.Where == mail.ToProgram:
+				return nil, mail.Refuse(mail.Policy, "program-members-only", "Address", r.Address.String())
+			case claim:
+				// a guest of the program
+			case to.Where == mail.ToMailbox && !seen[to.Account]:
+				if slices.Contains(head.deliveredTo, to.Addr.Key()) {
+					return nil, mail.Refuse(mail.Loop, "kind-loop")
+				}
+				seen[to.Account] = true
+				rt.mailboxes = append(rt.mailboxes, to)
+				rt.rcpt = append(rt.rcpt, to.Addr)
+			case to.Where == mail.ToRelay:
+				rt.addRelay(env, r, to)
+			}
+		}
+	}
+	if claim {
+		for _, r := range env.To {
+			if !isProgram(r.Dest) {
+				for i := range rt.programs {
+					rt.programs[i].Guests = append(rt.programs[i].Guests, r.Address)
+				}
+			}
+		}
+		// A guest is invited once, by the first program of the envelope.
+		for i := 1; i < len(rt.programs); i++ {
+			rt.programs[i].Guests = nil
+		}
+	}
+	if len(rt.mailboxes)+len(rt.relays)+len(rt.programs) == 0 {
+		return nil, mail.Wrap(mail.NoSuchUser, fmt.Errorf("mail %s has nowhere to go", env.ID))
+	}
+	return rt, nil
+}
+
+func (rt *routes) addRelay(env *mail.Envelope, r mail.Recipient, to mail.Destination) {
+	r.Address, r.Dest = to.Addr, nil
+	for i := range rt.relays {
+		if j := &rt.relays[i]; j.To[0].Domain == to.Addr.Domain {
+			for _, have := range j.To {
+				if have.Address == r.Address {
+					return
+				}
+			}
+			j.To = append(j.To, r)
+			return
+		}
+	}
+	rt.relays = append(rt.relays, Relay{Mail: env.ID, From: env.From, To: []mail.Recipient{r}, Body: env.Body,
+		UTF8: env.UTF8, TLS: env.RequireTLS, EnvID: env.EnvID, Ret: env.Ret, At: env.Received})
+}
+
+// commit is the one transaction. What it needs is prepared before it: on SQLite
+// everybody else's mail waits while it runs.
+func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *spooled) error {
+	rt, err := d.route(env, head)
+	if err != nil {
+		return err
+	}
+	received := d.received(env)
+	jobs := make([]queue.Job, 0, len(rt.relays)+len(rt.programs))
+	for i := range rt.relays {
+		j := &rt.relays[i]
+		j.Prefix, j.Message = append(received, head.missing...), s.draft.ID
+		j.Size = s.draft.Size + int64(len(j.Prefix))
+		payload, err := json.Marshal(j)
+		if err != nil {
+			return err
+		}
+		jobs = append(jobs, queue.Job{Kind: JobRelay, Lane: j.To[0].Domain, Payload: payload, Message: int64(s.draft.ID)})
+	}
+	for i := range rt.programs {
+		p := &rt.programs[i]
+		p.Message = s.draft.ID
+		payload, err := json.Marshal(p)
+		if err != nil {
+			return err
+		}
+		jobs = append(jobs, queue.Job{Kind: JobProgram, Lane: p.Sender.Address.Key(), Payload: payload, Message: int64(s.draft.ID)})
+	}
+	boxes := make([]mailbox.ID, len(rt.mailboxes))
+	for i, to := range rt.mailboxes {
+		if boxes[i], err = d.inbox(ctx, to.Account); err != nil {
+			return err
+		}
+	}
+	return d.DB.Write(ctx, func(tx *store.Tx) error {
+		if env.Once != "" {
+			n, err := tx.Exec(ctx, `INSERT INTO accepted_once (key, at) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING`,
+				env.Once, store.Micros(d.now()))
+			if err != nil || n == 0 {
+				return err
+			}
+		}
+		if err := d.Messages.Insert(ctx, tx, s.draft); err != nil {
+			return err
+		}
+		for i, to := range rt.mailboxes {
+			in := s.incoming(d.mailboxPrefix(env, rt.rcpt[i], received, head), env.Received)
+			if _, err := d.Mailboxes.Append(ctx, tx, to.Account, boxes[i], in); err != nil {
+				return fmt.Errorf("append for %s: %w", rt.rcpt[i], err)
+			}
+		}
+		for _, j := range jobs {
+			if _, _, err := d.Queue.Add(ctx, tx, j); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (d *Door) inbox(ctx context.Context, a mail.AccountID) (id mailbox.ID, err error) {
+	if have, ok := d.inboxes.Load(a); ok {
+		return have.(mailbox.ID), nil
+	}
+	err = d.DB.Read(ctx, func(tx *store.Tx) error {
+		id, err = d.Mailboxes.ByRole(ctx, tx, a, mailbox.Inbox)
+		return err
+	})
+	if err == nil {
+		d.inboxes.Store(a, id)
+	}
+	return id, err
+}
