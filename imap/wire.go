@@ -1,0 +1,404 @@
+package imap
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"colporteur/mail"
+)
+
+// wire is the connection as the library sees it.
+//
+// Reading: each Read gives the library at most one line, or octets of one
+// literal, and never a byte beyond. So when it asks for the next command (see
+// SetReadDeadline) while the last one has a rest, it has refused that command,
+// and the rest is thrown away instead of being read as a command.
+//
+// Writing: the library flushes every response line. wire gathers them until the
+// library waits for the client, or there is enough for a write.
+type wire struct {
+	net.Conn
+	br   *bufio.Reader // over Conn; may hold what a client sent right after LOGIN
+	srv  *Server
+	conn *conn
+
+	ended chan struct{} // closed by session.Close
+
+	// Of the goroutine that reads.
+	have     []byte  // of a line, still to be given out
+	rest     int64   // of a literal, still to be given out
+	next     literal // announced by the last line given out
+	pending  bool    // next is valid
+	spent    int     // octets of lines in this command
+	boundary bool    // the library wants a new command
+
+	mu      sync.Mutex
+	out     []byte
+	reading bool // the library waits for the client
+	leaving string
+	broken  error  // nothing is written any more
+	cmd     string // "UID FETCH"
+	tag     string // of the LOGIN or AUTHENTICATE, until it was answered
+}
+
+const (
+	gather       = 32 << 10
+	stallTimeout = 2 * time.Minute // without one octet of progress, in the middle of something
+	maxSkip      = 16 << 20        // of an overlong line, before the client is hopeless
+)
+
+var errProtocol = errors.New("imap: the client does not speak IMAP")
+
+// SetReadDeadline is how the library says where it is: more than ten minutes
+// mean that it waits for a command or, in IDLE, for DONE. The deadlines
+// themselves are not used: one of five minutes would cut a large upload on a
+// slow line.
+func (w *wire) SetReadDeadline(t time.Time) error {
+	if time.Until(t) > 10*time.Minute {
+		w.boundary = true
+	}
+	return nil
+}
+
+func (w *wire) SetWriteDeadline(time.Time) error { return nil }
+func (w *wire) SetDeadline(time.Time) error      { return nil }
+
+func (w *wire) Read(p []byte) (int, error) {
+	if err := w.wait(true); err != nil {
+		return 0, err
+	}
+	defer w.wait(false)
+	if w.boundary {
+		w.boundary = false
+		if err := w.abandon(); err != nil {
+			return 0, err
+		}
+		if err := w.command(); err != nil {
+			return 0, err
+		}
+	}
+	if w.pending { // the library read on, so it accepted the literal
+		w.pending = false
+		if w.next.size > maxLiteral && w.name() != "APPEND" {
+			return 0, errProtocol // it refuses these; unreachable
+		}
+		if w.rest = w.next.size; w.rest == 0 {
+			if err := w.line(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if w.rest > 0 {
+		w.Conn.SetReadDeadline(time.Now().Add(stallTimeout))
+		n, err := w.br.Read(p[:min(int64(len(p)), w.rest)])
+		w.rest -= int64(n)
+		return n, err
+	}
+	if len(w.have) == 0 {
+		if err := w.line(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, w.have)
+	w.have = w.have[n:]
+	if len(w.have) == 0 {
+		w.have = nil // an idle session keeps no buffer
+	}
+	return n, nil
+}
+
+// wait flushes before the library waits for the client.
+func (w *wire) wait(reading bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reading = reading
+	if !reading {
+		return nil
+	}
+	if w.leaving != "" && w.boundary {
+		w.out = append(w.out, "* BYE "+w.leaving+"\r\n"...)
+		w.flush()
+		return io.EOF
+	}
+	return w.flush()
+}
+
+// abandon drops what is left of a command the library is through with.
+func (w *wire) abandon() error {
+	w.have = nil
+	lit := literal{size: w.rest}
+	more := w.rest > 0
+	w.rest = 0
+	if w.pending {
+		lit, more, w.pending = w.next, !w.next.sync, false
+	}
+	if !more {
+		return nil
+	}
+	return w.skip(lit)
+}
+
+// skip reads past a literal that nobody wants and the rest of its command. It
+// ends at a literal for which the client waits: it gets an answer instead.
+func (w *wire) skip(lit literal) error {
+	for !lit.sync {
+		if lit.size < 0 || lit.size > w.srv.maxAppend() {
+			// RFC 7888 §4: there is no other way to refuse it.
+			return w.hangUp("[TOOBIG] ", mail.MakeText("kind-too-big"))
+		}
+		for lit.size > 0 {
+			w.Conn.SetReadDeadline(time.Now().Add(stallTimeout))
+			n, err := w.br.Discard(int(min(lit.size, 4096)))
+			lit.size -= int64(n)
+			if err != nil {
+				return err
+			}
+		}
+		tail, err := w.skipLine()
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if lit, ok = announced(tail); !ok {
+			return nil
+		}
+	}
+	return nil
+}
+
+// skipLine reads past the end of the line and returns its last octets.
+func (w *wire) skipLine() ([]byte, error) {
+	var tail []byte
+	for n := 0; n < maxSkip; {
+		w.Conn.SetReadDeadline(time.Now().Add(stallTimeout))
+		part, err := w.br.ReadSlice('\n')
+		n += len(part)
+		tail = append(tail, part...)
+		if len(tail) > 64 {
+			tail = append(tail[:0], tail[len(tail)-64:]...)
+		}
+		if err == nil {
+			return tail, nil
+		}
+		if err != bufio.ErrBufferFull {
+			return nil, err
+		}
+	}
+	return nil, w.hangUp("", mail.MakeText("kind-bad-syntax"))
+}
+
+// command reads the first line of a command. Lines that cannot be one are
+// answered here.
+func (w *wire) command() error {
+	w.Conn.SetReadDeadline(time.Now().Add(or(w.srv.IdleTime, 30*time.Minute)))
+	if _, err := w.br.Peek(1); err != nil {
+		var ne net.Error
+		if errors.As(err, &ne) && ne.Timeout() {
+			return w.hangUp("", mail.MakeText("imap-idle"))
+		}
+		return err
+	}
+	for {
+		w.spent = 0
+		line, whole, err := w.read()
+		if err != nil {
+			return err
+		}
+		why := "Command line too long"
+		tail := line
+		if whole {
+			why = flaw(line)
+		} else if tail, err = w.skipLine(); err != nil {
+			return err
+		}
+		tag, name := words(line)
+		w.mu.Lock()
+		w.cmd = name
+		w.mu.Unlock()
+		lit, ok := announced(tail)
+		if why == "" {
+			return w.take(line, lit, ok)
+		}
+		if tag == "*" {
+			return w.hangUp("", mail.MakeText("kind-bad-syntax"))
+		}
+		w.say(tag + " BAD [CLIENTBUG] " + why)
+		if ok && !lit.sync {
+			if err := w.skip(lit); err != nil {
+				return err
+			}
+		}
+		w.Conn.SetReadDeadline(time.Now().Add(or(w.srv.IdleTime, 30*time.Minute)))
+	}
+}
+
+// line reads how a command goes on after a literal.
+func (w *wire) line() error {
+	line, whole, err := w.read()
+	if err != nil {
+		return err
+	}
+	if !whole || flaw(line) != "" {
+		return w.hangUp("", mail.MakeText("kind-bad-syntax"))
+	}
+	lit, ok := announced(line)
+	return w.take(line, lit, ok)
+}
+
+// take makes line the next thing the library reads.
+func (w *wire) take(line []byte, lit literal, announces bool) error {
+	if announces && !lit.sync {
+		most := int64(maxLiteral)
+		if w.name() == "APPEND" {
+			most = w.srv.maxAppend()
+		}
+		if lit.size < 0 || lit.size > most {
+			return w.hangUp("[TOOBIG] ", mail.MakeText("kind-too-big"))
+		}
+	}
+	w.have, w.next, w.pending = line, lit, announces
+	return nil
+}
+
+// read reads a line, of which a command may have maxCommand octets in all.
+func (w *wire) read() (line []byte, whole bool, err error) {
+	for {
+		part, err := w.br.ReadSlice('\n')
+		w.spent += len(part)
+		line = append(line, part...)
+		if err == nil {
+			return line, w.spent <= maxCommand, nil
+		}
+		if err != bufio.ErrBufferFull {
+			return nil, false, err
+		}
+		if w.spent > maxCommand {
+			return line, false, nil
+		}
+		w.Conn.SetReadDeadline(time.Now().Add(stallTimeout))
+	}
+}
+
+func (w *wire) name() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cmd
+}
+
+// Write takes response lines, or octets of a literal.
+func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broken != nil {
+		return 0, w.broken
+	}
+	q := p
+	switch {
+	case w.tag != "":
+		// The library greets; the client waits for the answer to its LOGIN.
+		q = bytes.Replace(q, []byte("* PREAUTH "), []byte(w.tag+" OK "), 1)
+		q = bytes.Replace(q, []byte("] IMAP server ready"), []byte("] Logged in"), 1)
+		q = oneLiteralExtension(q)
+		w.tag = ""
+	case w.cmd == "CAPABILITY" && bytes.HasPrefix(q, []byte("* CAPABILITY ")):
+		q = oneLiteralExtension(q)
+	}
+	w.out = append(w.out, q...)
+	if w.reading || len(w.out) >= gather {
+		if err := w.flush(); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// oneLiteralExtension: LITERAL- and LITERAL+ exclude each other (RFC 7888 §6),
+// but the library announces both.
+func oneLiteralExtension(q []byte) []byte {
+	return bytes.Replace(q, []byte(" LITERAL-"), nil, 1)
+}
+
+// flush is called with mu held. A client that reads nothing for stallTimeout is
+// let go, for what it does not read is held in memory.
+func (w *wire) flush() error {
+	if w.broken != nil {
+		return w.broken
+	}
+	if len(w.out) == 0 {
+		return nil
+	}
+	w.Conn.SetWriteDeadline(time.Now().Add(stallTimeout))
+	_, err := w.Conn.Write(w.out)
+	w.out = nil
+	if err != nil {
+		w.broken = err
+		w.Conn.Close()
+	}
+	return err
+}
+
+// say writes one response line of ours.
+func (w *wire) say(line string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.out = append(w.out, line+"\r\n"...)
+	w.flush()
+}
+
+// hangUp ends the connection from within Read.
+func (w *wire) hangUp(code string, t mail.Text) error {
+	w.say("* BYE " + code + w.srv.render(w.conn.user.Lang, t))
+	return errProtocol
+}
+
+// bye ends the connection from anywhere. A response that is being written is
+// not finished, so then there is no BYE in the middle of it.
+func (w *wire) bye(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reading && w.broken == nil {
+		w.out = append(w.out, "* BYE "+text+"\r\n"...)
+		w.Conn.SetWriteDeadline(time.Now().Add(time.Second))
+		w.Conn.Write(w.out)
+	}
+	w.broken = net.ErrClosed
+	w.Conn.Close()
+}
+
+// leave is bye after the command that runs.
+func (w *wire) leave(text string) {
+	w.mu.Lock()
+	if !w.reading || w.rest > 0 || w.pending {
+		w.leaving = text
+		w.mu.Unlock()
+		return
+	}
+	w.mu.Unlock()
+	w.bye(text)
+}
+
+// abort ends the connection without a word: a literal was announced that cannot
+// be completed, and whatever came next would be taken for a part of it.
+func (w *wire) abort(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broken == nil {
+		w.broken = err
+	}
+	w.Conn.Close()
+}
+
+func (w *wire) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broken == nil {
+		w.flush()
+		w.broken = net.ErrClosed
+	}
+	return w.Conn.Close()
+}

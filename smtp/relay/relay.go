@@ -1,0 +1,281 @@
+// Package relay carries mail to other people's servers, and tells the sender
+// when it could not.
+//
+// # One job
+//
+// A job of the queue is one mail for the recipients of one domain. Each run is
+// one attempt: the domain's hosts in order of preference, one transaction with
+// the first that listens, a fate for each recipient. Those that were served or
+// refused leave the job's payload, those that were not stay in it, and the job
+// sleeps until the next attempt, for five days at most.
+//
+// # Told once
+//
+// What the sender must hear is first written into the payload (notices), and
+// only the next run hands it to the Door, under an id that depends on nothing
+// but the mail and the recipients. So a crash at any point leads to the same
+// notice again, never to another one, and the Door knows the id.
+//
+// # What may be said twice
+//
+// A mail whose final dot went out but whose reply got lost is sent again later
+// (RFC 5321 §6.1). Nothing else is.
+package relay
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"colporteur/delivery"
+	"colporteur/mail"
+	"colporteur/store"
+	"colporteur/store/message"
+	"colporteur/store/queue"
+)
+
+// Door takes the notices to senders. *delivery.Door is one. A second mail with
+// an envelope ID that it has taken already is one that it has: it says nil and
+// keeps nothing.
+type Door interface {
+	Accept(ctx context.Context, env *mail.Envelope, body io.Reader) error
+}
+
+var _ Door = (*delivery.Door)(nil)
+
+// Relay is the way out. Its fields are set once, before Register.
+type Relay struct {
+	Queue    *queue.Queue
+	Messages *message.Store
+	Resolver mail.Resolver
+	Door     Door
+
+	Hostname     string       // how we name ourselves in EHLO
+	Postmaster   mail.Address // whom notices come from; zero is postmaster at Hostname
+	Port         int          // of the servers of others; 0 is 25
+	AllowPrivate bool         // addresses that are not on the Internet too, for tests
+	Smarthost    string       // "host" or "host:port" that takes all mail; "" follows MX
+	Workers      int          // connections at once; 0 is 20
+
+	// Dial opens a connection to an address; nil is a net.Dialer that looks at
+	// the address once more.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	TLS  *tls.Config // base of the client's configuration; nil is the default one
+
+	// Sign returns header lines that go before the message, such as a
+	// DKIM-Signature; nil signs nothing. message writes what will be sent.
+	Sign func(ctx context.Context, from mail.Address, message io.WriterTo) ([]byte, error)
+
+	// Lang is the language of a sender, "" when not known: then notices speak
+	// French and English. nil knows nobody.
+	Lang func(sender mail.Address) string
+
+	Now  func() time.Time // nil is time.Now
+	Rand io.Reader        // nil is crypto/rand; for the order of equal hosts and for jitter
+	Log  *slog.Logger     // nil discards
+
+	stages *patience // nil is RFC 5321's; tests are in a hurry
+}
+
+// perLane is how many connections one domain gets at once: enough to be quick,
+// few enough that a slow one leaves workers for the others.
+const perLane = 4
+
+// Register has the queue give its relay jobs to r.
+func (r *Relay) Register() {
+	workers := r.Workers
+	if workers == 0 {
+		workers = 20
+	}
+	r.Queue.Handle(delivery.JobRelay, queue.Options{Workers: workers, PerLane: perLane}, r.handle)
+}
+
+// work is the payload of a job as it is from the first run on: what the Door
+// wrote, and what we must remember.
+type work struct {
+	delivery.Relay
+	Tries   int       `json:",omitempty"` // whole attempts
+	Next    time.Time `json:",omitzero"`  // of the attempt after the notices
+	Notices []notice  `json:",omitempty"` // to be handed to the Door
+}
+
+// handle is one run of a job.
+func (r *Relay) handle(ctx context.Context, j *queue.Job) queue.Outcome {
+	var w work
+	if err := json.Unmarshal(j.Payload, &w); err != nil {
+		r.log().Error("unreadable job", "kind", j.Kind, "err", err)
+		return queue.Discard("unreadable payload", nil)
+	}
+	if len(w.Notices) > 0 {
+		again := r.tell(ctx, &w)
+		switch {
+		case len(w.To) == 0 && again.IsZero():
+			return queue.Done(nil)
+		case len(w.To) == 0:
+			return r.snooze(&w, again, "the notice to the sender waits")
+		case r.now().Before(w.Next) && (again.IsZero() || w.Next.Before(again)):
+			return r.snooze(&w, w.Next, j.Reason)
+		case r.now().Before(w.Next):
+			return r.snooze(&w, again, j.Reason)
+		}
+	}
+	src := r.source(w.Relay)
+	if err := src.probe(ctx); errors.Is(err, store.ErrNoRows) {
+		r.log().Warn("gone before it was relayed", "mail", w.Mail, "from", w.From.String())
+		return queue.Discard("the message is gone", nil)
+	} else if err != nil {
+		return r.snooze(&w, r.now().Add(time.Minute), "our own store: "+err.Error())
+	}
+	res := r.attempt(ctx, w.Relay, src, j.Confirm)
+	return r.conclude(&w, res)
+}
+
+// conclude turns what an attempt did into what becomes of the job.
+func (r *Relay) conclude(w *work, res *result) queue.Outcome {
+	now := r.now()
+	cut := res.fail != nil
+	if !cut {
+		w.Tries++
+	}
+	expired := !cut && !now.Before(w.At.Add(giveUp))
+	warn := !cut && !w.Warned && !now.Before(w.At.Add(warnAfter))
+
+	var rest []mail.Recipient
+	var dead, late, passed []fate
+	var last *failure
+	soon := false
+	for _, p := range res.to {
+		switch {
+		case p.sent:
+			if p.Notify&mail.NotifySuccess != 0 && !p.peerDSN {
+				passed = append(passed, p.fate(now))
+			}
+			continue
+		case p.lost(), expired && p.last != nil:
+			f := p.fate(now)
+			if !p.lost() {
+				f.Status, f.Expired = "4.4.7", true
+			}
+			r.log().Info("bounced", "mail", w.Mail, "from", w.From.String(), "to", p.Address.String(), "status", f.Status, "err", p.last)
+			if wants(p.Recipient, mail.NotifyFailure) {
+				dead = append(dead, f)
+			}
+			continue
+		}
+		rest = append(rest, p.Recipient)
+		if p.last != nil {
+			last, soon = p.last, soon || p.last.soon
+			r.log().Info("deferred", "mail", w.Mail, "from", w.From.String(), "to", p.Address.String(), "err", p.last)
+			if warn && wants(p.Recipient, mail.NotifyDelay) {
+				late = append(late, p.fate(now))
+			}
+		}
+	}
+	w.To = rest
+	w.Warned = w.Warned || warn && len(rest) > 0
+	w.Next = time.Time{}
+	for _, n := range []notice{{Action: failed, About: dead}, {Action: delayed, About: late}, {Action: relayed, About: passed}} {
+		switch {
+		case len(n.About) == 0:
+		case w.From.IsZero():
+			// A notice about a notice would never end (RFC 5321 §6.1).
+			r.log().Info("no notice to a null sender", "mail", w.Mail, "kind", n.Action)
+		default:
+			w.Notices = append(w.Notices, n)
+		}
+	}
+
+	if len(rest) == 0 && len(w.Notices) == 0 {
+		return queue.Done(nil)
+	}
+	reason := ""
+	at := now
+	switch {
+	case cut:
+		reason = res.fail.Error()
+	case len(rest) > 0:
+		at = r.next(now, w.At, w.Tries, soon, w.Warned)
+		if last != nil {
+			reason = last.Error()
+		}
+	}
+	if len(w.Notices) > 0 {
+		w.Next = at
+		at = now
+	}
+	return r.snooze(w, at, reason)
+}
+
+// wants reports whether the sender wishes to hear of n for this recipient. Who
+// said nothing hears of failure and delay (RFC 3461 §4.1).
+func wants(rcpt mail.Recipient, n mail.Notify) bool {
+	return rcpt.Notify == 0 || rcpt.Notify&mail.NotifyNever == 0 && rcpt.Notify&n != 0
+}
+
+func (r *Relay) snooze(w *work, at time.Time, reason string) queue.Outcome {
+	payload, err := json.Marshal(w)
+	if err != nil { // it was JSON before
+		r.log().Error("unwritable job", "mail", w.Mail, "err", err)
+		payload = nil
+	}
+	return queue.Snooze(at, store.Clean(tidy(reason)), payload)
+}
+
+// source reads the stored message of a job.
+func (r *Relay) source(d delivery.Relay) source {
+	return source{
+		open: func(ctx context.Context, offset int64) (io.ReadCloser, error) {
+			return r.Messages.Open(ctx, d.Message, offset)
+		},
+		summary: func(ctx context.Context) (*mail.Summary, error) {
+			m, err := r.Messages.Get(ctx, d.Message)
+			if err != nil {
+				return nil, err
+			}
+			return m.Summary, nil
+		},
+	}
+}
+
+// probe finds out whether the message is there before anybody is called.
+func (s source) probe(ctx context.Context) error {
+	in, err := s.open(ctx, 0)
+	if err != nil {
+		return err
+	}
+	return in.Close()
+}
+
+func (r *Relay) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
+}
+
+func (r *Relay) log() *slog.Logger {
+	if r.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return r.Log
+}
+
+func (r *Relay) entropy() io.Reader {
+	if r.Rand == nil {
+		return rand.Reader
+	}
+	return r.Rand
+}
+
+func (r *Relay) patience() patience {
+	if r.stages == nil {
+		return byTheBook
+	}
+	return *r.stages
+}

@@ -1,0 +1,131 @@
+// Package webgateway is the host's HTTP side: one table of routes, and the
+// servers that answer on them.
+package webgateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"colporteur/locale"
+	"colporteur/mail"
+	"colporteur/webgateway/page"
+	"colporteur/webgateway/share"
+)
+
+// Gateway answers HTTP for one host.
+type Gateway struct {
+	Hostname string
+	Domain   string // the first mail domain, for the addresses on the home page
+	URL      string // the public address of this site; links are never made from a Host header
+	Share    *share.Share
+	Pages    *page.Pages
+	Healthy  func(context.Context) error // nil when the host takes work
+	Log      *slog.Logger
+}
+
+// Handler is the table of routes.
+func (g *Gateway) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", g.Pages.Handle(g.home))
+	mux.Handle("GET /mail", g.Pages.Handle(g.mail))
+	mux.Handle("GET /mail/", g.Pages.Handle(g.mail))
+	mux.HandleFunc("GET /healthz", g.health)
+	mux.Handle("GET /assets/", page.Assets())
+	mux.HandleFunc("GET /robots.txt", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Write([]byte("User-agent: *\nDisallow: /\n"))
+	})
+	g.Share.Routes(mux)
+	mux.Handle("/", g.Pages.Handle(func(http.ResponseWriter, *http.Request) error {
+		return mail.Refuse(mail.NotFound, "kind-not-found")
+	}))
+	// A form on another site cannot press our buttons.
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(g.Pages.Handle(func(http.ResponseWriter, *http.Request) error {
+		return mail.Refuse(mail.Policy, "kind-policy")
+	}))
+	return page.Headers(guard.Handler(mux))
+}
+
+func (g *Gateway) home(w http.ResponseWriter, r *http.Request) error {
+	return g.plain(w, r, "home.html", "web-home-title")
+}
+
+func (g *Gateway) mail(w http.ResponseWriter, r *http.Request) error {
+	return g.plain(w, r, "mail.html", "web-mail-title")
+}
+
+func (g *Gateway) plain(w http.ResponseWriter, r *http.Request, name, title string) error {
+	v := page.View{Printer: page.Language(r, "")}
+	v.Title = v.T(title, "Host", g.Hostname)
+	drop, album := "envoi", "album+vacances"
+	if v.Lang == "en" {
+		drop, album = "send", "album+holidays"
+	}
+	v.Data = map[string]any{"Host": g.Hostname, "Drop": drop + "@" + g.Domain, "Album": album + "@" + g.Domain}
+	return g.Pages.Write(w, http.StatusOK, name, v)
+}
+
+func (g *Gateway) health(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err := g.Healthy(ctx); err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		w.Write([]byte(locale.For("en").T("kind-unavailable") + "\n"))
+		return
+	}
+	w.Write([]byte("ok\n"))
+}
+
+// Redirect sends plain HTTP to the public address.
+func (g *Gateway) Redirect() http.Handler {
+	base, err := url.Parse(g.URL)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err != nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
+			http.Error(w, "https only", http.StatusBadRequest)
+			return
+		}
+		to := *base // not from Host: that is the stranger's word
+		to.Path, to.RawQuery = r.URL.Path, r.URL.RawQuery
+		http.Redirect(w, r, to.String(), http.StatusPermanentRedirect)
+	})
+}
+
+// Serve answers on ln until ctx ends; requests under way get a few seconds more.
+func Serve(ctx context.Context, ln net.Listener, config *tls.Config, h http.Handler, log *slog.Logger) error {
+	s := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 15 * time.Second, // slow-loris
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+	}
+	if log != nil {
+		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
+	}
+	if config != nil {
+		ln = tls.NewListener(ln, config)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ln) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 4*time.Second)
+	defer cancel()
+	if err := s.Shutdown(grace); err != nil {
+		s.Close()
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
