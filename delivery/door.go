@@ -250,3 +250,12 @@ func kinded(err error) error {
 	}
 	return mail.Wrap(mail.Internal, err)
 }
+
+// Sweep forgets which mails of our own making were accepted more than age ago:
+// their jobs ended long before.
+func (d *Door) Sweep(ctx context.Context, age time.Duration) error {
+	return d.DB.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM accepted_once WHERE at < $1`, store.Micros(d.now().Add(-age)))
+		return err
+	})
+}

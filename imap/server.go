@@ -278,7 +278,9 @@ func (s *Server) Cut(u mail.UserID) {
 	s.mu.Unlock()
 	for _, c := range cut {
 		c.stop()
+		late := time.AfterFunc(time.Second, func() { c.Close() }) // a client that reads nothing holds up bye
 		c.wire.bye(s.render(c.user.Lang, mail.MakeText("imap-session-ended")))
+		late.Stop()
 		c.Close()
 	}
 }

@@ -3,6 +3,7 @@ package imap
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -27,7 +28,8 @@ type wire struct {
 	srv  *Server
 	conn *conn
 
-	ended chan struct{} // closed by session.Close
+	ctx   context.Context // of the session; the library has none to pass on
+	ended chan struct{}   // closed by session.Close
 
 	// Of the goroutine that reads.
 	have     []byte  // of a line, still to be given out
@@ -40,6 +42,7 @@ type wire struct {
 	mu      sync.Mutex
 	out     []byte
 	reading bool // the library waits for the client
+	between bool // while reading: between two commands, or in IDLE
 	leaving string
 	broken  error  // nothing is written any more
 	cmd     string // "UID FETCH"
@@ -116,7 +119,7 @@ func (w *wire) Read(p []byte) (int, error) {
 func (w *wire) wait(reading bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.reading = reading
+	w.reading, w.between = reading, w.boundary
 	if !reading {
 		return nil
 	}
@@ -204,6 +207,7 @@ func (w *wire) command() error {
 		return err
 	}
 	for {
+		w.Conn.SetReadDeadline(time.Now().Add(stallTimeout))
 		w.spent = 0
 		line, whole, err := w.read()
 		if err != nil {
@@ -373,7 +377,7 @@ func (w *wire) bye(text string) {
 // leave is bye after the command that runs.
 func (w *wire) leave(text string) {
 	w.mu.Lock()
-	if !w.reading || w.rest > 0 || w.pending {
+	if !w.reading || !w.between {
 		w.leaving = text
 		w.mu.Unlock()
 		return

@@ -37,11 +37,12 @@ type Link struct {
 	URL   string `json:"u,omitempty"` // an address that is no secret; then Ref is 0
 }
 
-// Item is one line of a list, with a second line of small print.
+// Item is one line of a list.
 type Item struct {
 	Name   string `json:"n"`
-	Detail string `json:"d,omitempty"`
-	Print  string `json:"f,omitempty"`
+	Detail string `json:"d,omitempty"` // behind it, in brackets
+	Text   string `json:"t,omitempty"` // below it
+	Print  string `json:"f,omitempty"` // below it, for machines: a checksum
 }
 
 // Para adds a paragraph, and the others a block of their kind; each returns l
@@ -108,8 +109,10 @@ func (l *Letter) Text(url func(ref int64) string) string {
 					b.WriteString(" (" + it.Detail + ")")
 				}
 				b.WriteByte('\n')
-				if it.Print != "" {
-					b.WriteString("  " + it.Print + "\n")
+				for _, below := range []string{it.Text, it.Print} {
+					if below != "" {
+						b.WriteString("  " + below + "\n")
+					}
 				}
 			}
 			b.WriteByte('\n')

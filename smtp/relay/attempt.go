@@ -163,4 +163,3 @@ func (r *Relay) dial(ctx context.Context, h host, a netip.Addr) (net.Conn, error
 	}
 	return d.DialContext(ctx, "tcp", addr)
 }
-

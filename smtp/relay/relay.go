@@ -14,7 +14,7 @@
 // What the sender must hear is first written into the payload (notices), and
 // only the next run hands it to the Door, under an id that depends on nothing
 // but the mail and the recipients. So a crash at any point leads to the same
-// notice again, never to another one, and the Door knows the id.
+// notice again, never to another one, and the Door keeps it once.
 //
 // # What may be said twice
 //
@@ -40,9 +40,8 @@ import (
 	"colporteur/store/queue"
 )
 
-// Door takes the notices to senders. *delivery.Door is one. A second mail with
-// an envelope ID that it has taken already is one that it has: it says nil and
-// keeps nothing.
+// Door takes the notices to senders. *delivery.Door is one. Of mails with the
+// same Envelope.Once it keeps the first and says nil to all.
 type Door interface {
 	Accept(ctx context.Context, env *mail.Envelope, body io.Reader) error
 }
@@ -112,32 +111,59 @@ func (r *Relay) handle(ctx context.Context, j *queue.Job) queue.Outcome {
 		r.log().Error("unreadable job", "kind", j.Kind, "err", err)
 		return queue.Discard("unreadable payload", nil)
 	}
+	s := r.run(ctx, &w, r.source(w.Relay), j.Confirm)
+	switch {
+	case s.ended && s.reason != "":
+		return queue.Discard(s.reason, nil)
+	case s.ended:
+		return queue.Done(nil)
+	}
+	payload, err := json.Marshal(&w)
+	if err != nil { // it was JSON before
+		r.log().Error("unwritable job", "mail", w.Mail, "err", err)
+		return queue.Discard("unwritable payload", nil)
+	}
+	if s.reason == "" {
+		s.reason = j.Reason
+	}
+	return queue.Snooze(s.at, store.Clean(tidy(s.reason)), payload)
+}
+
+// step is what becomes of a job after a run.
+type step struct {
+	ended  bool
+	at     time.Time // of the next run, unless it ended
+	reason string
+}
+
+// run tells the sender what is to be told, then makes an attempt if it is time.
+func (r *Relay) run(ctx context.Context, w *work, src source, confirm func(context.Context) error) step {
 	if len(w.Notices) > 0 {
-		again := r.tell(ctx, &w)
+		again := r.tell(ctx, w, src)
 		switch {
 		case len(w.To) == 0 && again.IsZero():
-			return queue.Done(nil)
+			return step{ended: true}
 		case len(w.To) == 0:
-			return r.snooze(&w, again, "the notice to the sender waits")
-		case r.now().Before(w.Next) && (again.IsZero() || w.Next.Before(again)):
-			return r.snooze(&w, w.Next, j.Reason)
+			return step{at: again, reason: "the notice to the sender waits"}
 		case r.now().Before(w.Next):
-			return r.snooze(&w, again, j.Reason)
+			if again.IsZero() || w.Next.Before(again) {
+				again = w.Next
+			}
+			return step{at: again}
 		}
 	}
-	src := r.source(w.Relay)
-	if err := src.probe(ctx); errors.Is(err, store.ErrNoRows) {
+	switch err := src.probe(ctx); {
+	case errors.Is(err, store.ErrNoRows):
 		r.log().Warn("gone before it was relayed", "mail", w.Mail, "from", w.From.String())
-		return queue.Discard("the message is gone", nil)
-	} else if err != nil {
-		return r.snooze(&w, r.now().Add(time.Minute), "our own store: "+err.Error())
+		return step{ended: true, reason: "the message is gone"}
+	case err != nil:
+		return step{at: r.now().Add(time.Minute), reason: "our own store: " + err.Error()}
 	}
-	res := r.attempt(ctx, w.Relay, src, j.Confirm)
-	return r.conclude(&w, res)
+	return r.conclude(w, r.attempt(ctx, w.Relay, src, confirm))
 }
 
 // conclude turns what an attempt did into what becomes of the job.
-func (r *Relay) conclude(w *work, res *result) queue.Outcome {
+func (r *Relay) conclude(w *work, res *result) step {
 	now := r.now()
 	cut := res.fail != nil
 	if !cut {
@@ -192,7 +218,7 @@ func (r *Relay) conclude(w *work, res *result) queue.Outcome {
 	}
 
 	if len(rest) == 0 && len(w.Notices) == 0 {
-		return queue.Done(nil)
+		return step{ended: true}
 	}
 	reason := ""
 	at := now
@@ -209,22 +235,13 @@ func (r *Relay) conclude(w *work, res *result) queue.Outcome {
 		w.Next = at
 		at = now
 	}
-	return r.snooze(w, at, reason)
+	return step{at: at, reason: reason}
 }
 
 // wants reports whether the sender wishes to hear of n for this recipient. Who
 // said nothing hears of failure and delay (RFC 3461 §4.1).
 func wants(rcpt mail.Recipient, n mail.Notify) bool {
 	return rcpt.Notify == 0 || rcpt.Notify&mail.NotifyNever == 0 && rcpt.Notify&n != 0
-}
-
-func (r *Relay) snooze(w *work, at time.Time, reason string) queue.Outcome {
-	payload, err := json.Marshal(w)
-	if err != nil { // it was JSON before
-		r.log().Error("unwritable job", "mail", w.Mail, "err", err)
-		payload = nil
-	}
-	return queue.Snooze(at, store.Clean(tidy(reason)), payload)
 }
 
 // source reads the stored message of a job.

@@ -156,7 +156,9 @@ type fate struct {
 	Host   string    `json:",omitempty"`
 	Reply  string    `json:",omitempty"`
 	Why    mail.Text `json:",omitzero"`
-	At     time.Time
+	// Expired: it failed for now each time, until the time was up.
+	Expired bool `json:",omitempty"`
+	At      time.Time
 }
 
 func (p *progress) fate(now time.Time) fate {

@@ -54,7 +54,7 @@ func (t *transaction) fits(res *result) *failure {
 	if t.mail.TLS && (t.tls == "" || !t.has("REQUIRETLS")) {
 		return forAll(t.host, "5.7.30", "relay-why-require-tls", "Domain", t.domain) // RFC 8689 §4.2.1
 	}
-	size := t.mail.Size + int64(len(t.mail.Prefix))
+	size := t.mail.Size
 	if limit := t.maxSize(); limit > 0 && size > limit {
 		return forAll(t.host, "5.3.4", "relay-why-too-big") // RFC 1870 §6.2
 	}

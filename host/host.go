@@ -1,0 +1,201 @@
+// Package host wires the parts of one mail host together: from a configuration
+// to something that listens and works. The binary and the tests' worlds share it.
+package host
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"colporteur/accounts"
+	"colporteur/config"
+	"colporteur/delivery"
+	"colporteur/imap"
+	"colporteur/locale"
+	"colporteur/mail"
+	"colporteur/smtp"
+	"colporteur/smtp/relay"
+	"colporteur/store"
+	"colporteur/store/blob"
+	"colporteur/store/mailbox"
+	"colporteur/store/message"
+	"colporteur/store/queue"
+	"colporteur/webgateway"
+	"colporteur/workflow"
+	"colporteur/workflow/album"
+	"colporteur/workflow/link"
+	"colporteur/workflow/transfer"
+)
+
+// Options are what a Host needs beside its configuration.
+type Options struct {
+	Key      []byte      // the master key, 32 bytes
+	TLS      *tls.Config // nil: no TLS anywhere
+	Resolver mail.Resolver
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Host is the parts of one mail host, wired.
+type Host struct {
+	Config    *config.Config
+	DB        *store.DB
+	Blobs     *blob.Store
+	Messages  *message.Store
+	Mailboxes *mailbox.Store
+	Queue     *queue.Queue
+	Accounts  *accounts.Service
+	Door      *delivery.Door
+	SMTP      *smtp.Server
+	IMAP      *imap.Server
+	Relay     *relay.Relay
+	Links     *link.Service
+	Mux       *workflow.Mux
+	Transfers *transfer.Service
+	Albums    *album.Service
+	Gateway   *webgateway.Gateway
+
+	opt       Options
+	listeners []listener
+}
+
+// New opens the store and wires the parts. Nothing listens yet.
+func New(ctx context.Context, cfg *config.Config, opt Options) (*Host, error) {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Resolver == nil {
+		opt.Resolver = resolver(cfg.DNS.Resolver)
+	}
+	if len(opt.Key) != 32 {
+		return nil, fmt.Errorf("the master key has %d bytes, not 32", len(opt.Key))
+	}
+	h := &Host{Config: cfg, opt: opt}
+	var err error
+	if h.DB, err = store.Open(ctx, cfg.DatabaseURL(), opt.Log); err != nil {
+		return nil, err
+	}
+	h.wireStore()
+	if err := h.wireAccounts(ctx); err != nil {
+		h.DB.Close()
+		return nil, err
+	}
+	if err := h.wireWorkflow(ctx); err != nil {
+		h.DB.Close()
+		return nil, err
+	}
+	h.wireProtocols()
+	if h.DB.Engine() == "sqlite" {
+		// Whatever was claimed, was claimed by a process that is gone.
+		if err := h.Queue.Recover(ctx); err != nil {
+			h.DB.Close()
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// subkey derives the key for one purpose: a leak of one opens nothing else.
+func subkey(master []byte, purpose string) []byte {
+	k, err := hkdf.Key(sha256.New, master, nil, "colporteur "+purpose, 32)
+	if err != nil {
+		panic(err) // only for lengths that are not ours
+	}
+	return k
+}
+
+func (h *Host) wireStore() {
+	h.Blobs = &blob.Store{DB: h.DB, Dir: h.Config.BlobDir(), Master: subkey(h.opt.Key, "blob"),
+		Inline: int(h.Config.Blobs.Inline), Now: h.opt.Now, Log: h.opt.Log}
+	h.Messages = &message.Store{DB: h.DB, Blobs: h.Blobs, Now: h.opt.Now}
+	h.Mailboxes = &mailbox.Store{DB: h.DB, Messages: h.Messages, Now: h.opt.Now}
+	h.Queue = &queue.Queue{DB: h.DB, Now: h.opt.Now, Log: h.opt.Log}
+	// Who names a blob, and who a message: the sweepers keep what these know.
+	h.Blobs.Named = []string{
+		`SELECT 1 FROM message WHERE blob = $1`,
+		`SELECT 1 FROM segment WHERE blob = $1`,
+		`SELECT 1 FROM transfer_file WHERE blob = $1`,
+		`SELECT 1 FROM photo WHERE original = $1 OR large = $1 OR thumb = $1`,
+	}
+	h.Messages.Named = []string{
+		`SELECT 1 FROM email WHERE message = $1`,
+		`SELECT 1 FROM job WHERE message = $1`,
+		`SELECT 1 FROM inbound WHERE message = $1`,
+		`SELECT 1 FROM transfer WHERE message = $1`,
+	}
+}
+
+func (h *Host) wireAccounts(context.Context) error {
+	h.Accounts = &accounts.Service{DB: h.DB, Now: h.opt.Now, Log: h.opt.Log,
+		Created: h.Mailboxes.CreateAccount, Removed: h.Mailboxes.DeleteAccount}
+	h.Accounts.Programs = func(local string) (string, bool) { return h.Mux.Match(local) }
+	h.Accounts.Changed = func(u mail.UserID) {
+		h.SMTP.Cut(u)
+		h.IMAP.Cut(u)
+	}
+	h.Door = &delivery.Door{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Mailboxes: h.Mailboxes, Queue: h.Queue,
+		Directory: h.Accounts, Hostname: h.Config.Hostname, Message: int64(h.Config.Limits.Message),
+		Drop: int64(h.Config.Limits.Drop), WebURL: h.Config.Web.URL, Now: h.opt.Now, Log: h.opt.Log}
+	return nil
+}
+
+func (h *Host) wireProtocols() {
+	cfg := h.Config
+	var insecure func(netip.Addr) bool
+	if cfg.Profile == config.Dev {
+		insecure = netip.Addr.IsLoopback // CONTRACT: only so that a laptop can try without certificates
+	}
+	render := func(lang string, t mail.Text) string { return locale.For(lang).Text(t) }
+	h.SMTP = &smtp.Server{Hostname: cfg.Hostname, Door: h.Door, Accounts: h.Accounts, Verifiers: verifiers{h.Accounts},
+		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxMessage: int64(cfg.Limits.Message), MaxDrop: int64(cfg.Limits.Drop),
+		WebURL: cfg.Web.URL, ProxyFrom: cfg.SMTP.ProxyProtocolFrom, Render: render, Now: h.opt.Now, Log: h.opt.Log}
+	h.IMAP = &imap.Server{Mailboxes: h.Mailboxes, Accounts: h.Accounts, Appender: h.Door, Hostname: cfg.Hostname,
+		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxAppend: int64(cfg.Limits.Drop), Render: render, Now: h.opt.Now, Log: h.opt.Log}
+	h.Relay = &relay.Relay{Queue: h.Queue, Messages: h.Messages, Resolver: h.opt.Resolver, Door: h.Door, Hostname: cfg.Hostname,
+		Port: cfg.Relay.Port, AllowPrivate: cfg.Relay.AllowPrivate, Smarthost: cfg.Relay.Smarthost,
+		Lang: h.langOf, Now: h.opt.Now, Log: h.opt.Log}
+	h.Relay.Register()
+}
+
+// langOf is the language of a member; of anybody else it is not known.
+func (h *Host) langOf(a mail.Address) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	m, err := h.Accounts.ByAddress(ctx, a)
+	if err != nil {
+		return ""
+	}
+	return m.Lang
+}
+
+// verifiers tells accounts' SCRAM verifiers in package smtp's words.
+type verifiers struct{ accounts *accounts.Service }
+
+func (v verifiers) Verifiers(ctx context.Context, name string) ([]smtp.Verifier, error) {
+	have, err := v.accounts.Verifiers(ctx, name)
+	out := make([]smtp.Verifier, len(have))
+	for i, a := range have {
+		out[i] = smtp.Verifier(a)
+	}
+	return out, err
+}
+
+// resolver asks the DNS server at addr; "" is the system's.
+func resolver(addr string) mail.Resolver {
+	if addr == "" {
+		return net.DefaultResolver
+	}
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network, addr)
+	}}
+}

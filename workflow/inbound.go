@@ -1,0 +1,134 @@
+package workflow
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"colporteur/locale"
+	"colporteur/locale/letter"
+	"colporteur/mail"
+	"colporteur/store"
+	"colporteur/store/message"
+)
+
+// Inbound is one mail to a program.
+type Inbound struct {
+	Mail    string // our id of it
+	Pattern string
+	Address mail.Address      // the program's, as the sender wrote it
+	Vars    map[string]string // "name", "days", "token"
+	Sender  mail.User         // proven
+	From    mail.Address      // envelope sender, one of Sender's; answers go there
+	Guests  []mail.Address    // the other recipients
+	At      time.Time         // accepted
+	Message *message.Message
+	Summary *mail.Summary // Message's
+
+	mux *Mux
+}
+
+// Bounce is a processor's refusal in words the sender reads.
+type Bounce struct {
+	Text mail.Text
+	Err  error // for the log; may be nil
+}
+
+func (b *Bounce) Error() string {
+	if b.Err != nil {
+		return b.Text.ID + ": " + b.Err.Error()
+	}
+	return b.Text.ID
+}
+
+func (b *Bounce) Unwrap() error { return b.Err }
+
+// Refuse makes a Bounce of a sentence of package locale.
+func Refuse(id string, args ...any) *Bounce { return &Bounce{Text: mail.MakeText(id, args...)} }
+
+// Lang is the language the sender reads: the member's setting, else the mail's.
+func (in *Inbound) Lang() string {
+	if in.Sender.Lang != "" {
+		return locale.For(in.Sender.Lang).Lang
+	}
+	return locale.For(in.Summary.Lang).Lang
+}
+
+// Key knows the mail again when it comes twice: two tries of the sender's
+// program, or one mail by two roads, carry the same Message-ID.
+func (in *Inbound) Key() string {
+	if id := in.Summary.MessageID; id != "" {
+		h := sha256.Sum256([]byte(id))
+		return hex.EncodeToString(h[:16])
+	}
+	return "mail:" + in.Mail
+}
+
+// Automatic says that no person sent this mail: a vacation notice, a list.
+// Nothing it says is a command, and it is not answered (RFC 3834 §2).
+func (in *Inbound) Automatic() bool { return in.Summary.Auto != "" || in.From.IsZero() }
+
+// Subject is the mail's, without reply marks, in one bounded line.
+func (in *Inbound) Subject() string { return bound(bareSubject(in.Summary.Subject), 150) }
+
+// Reply answers the sender, once for each mail whatever is asked: the first
+// answer stands. Automatic mail gets none.
+func (in *Inbound) Reply(ctx context.Context, l letter.Letter) error {
+	return in.mux.DB.Write(ctx, func(tx *store.Tx) error { return in.ReplyIn(ctx, tx, l, 0) })
+}
+
+// ReplyIn is Reply in the transaction of what it tells about. replies, when not
+// zero, is the link whose reply address answers should go to.
+func (in *Inbound) ReplyIn(ctx context.Context, tx *store.Tx, l letter.Letter, replies int64) error {
+	if in.Automatic() {
+		return nil
+	}
+	n := in.notice(l)
+	n.ReplyLink = replies
+	_, err := in.mux.Post.Send(ctx, tx, n)
+	return err
+}
+
+func (in *Inbound) notice(l letter.Letter) Notice {
+	if l.Subject == "" {
+		l.Subject = "Re: " + in.Subject()
+	}
+	n := Notice{Mail: in.Mail, What: "reply", To: in.From, ToName: in.Sender.Name, From: in.Address,
+		Lang: in.Lang(), Replied: true, Letter: l}
+	if id := in.Summary.MessageID; id != "" {
+		n.InReplyTo = id
+		n.References = append(append(n.References, in.Summary.References...), id)
+	}
+	return n
+}
+
+// NameOf is how the mail's To and Cc fields name somebody, else the address.
+func (in *Inbound) NameOf(a mail.Address) string {
+	for _, list := range [][]mail.Mailbox{in.Summary.To, in.Summary.Cc} {
+		for _, m := range list {
+			if b, err := mail.ParseAddress(m.Addr); err == nil && b.Key() == a.Key() && m.Name != "" {
+				return bound(m.Name, 60)
+			}
+		}
+	}
+	return a.String()
+}
+
+// SenderName is how guests read who shares something with them.
+func (in *Inbound) SenderName() string {
+	if in.Sender.Name != "" {
+		return bound(in.Sender.Name, 60)
+	}
+	return in.From.String()
+}
+
+// bound cuts s to n characters, in one line.
+func bound(s string, n int) string {
+	s = strings.Join(strings.Fields(store.Clean(s)), " ")
+	if r := []rune(s); len(r) > n {
+		return strings.TrimSpace(string(r[:n-1])) + "…"
+	}
+	return s
+}

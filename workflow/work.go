@@ -1,0 +1,198 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"colporteur/delivery"
+	"colporteur/locale"
+	"colporteur/locale/letter"
+	"colporteur/mail"
+	"colporteur/store"
+	"colporteur/store/queue"
+)
+
+// Keep is how long a mail to a program is kept after it came.
+const Keep = 30 * 24 * time.Hour
+
+// giveUp is how long a failing program is tried again.
+const giveUp = 48 * time.Hour
+
+// MessageNamed and BlobNamed are queries for message.Store.Named and
+// blob.Store.Named: what programs still need.
+var (
+	MessageNamed = []string{
+		`SELECT 1 FROM inbound WHERE message = $1`,
+		`SELECT 1 FROM transfer WHERE message = $1`,
+	}
+	BlobNamed = []string{
+		`SELECT 1 FROM transfer_file WHERE blob = $1`,
+		`SELECT 1 FROM photo WHERE original = $1`,
+		`SELECT 1 FROM photo WHERE large = $1`,
+		`SELECT 1 FROM photo WHERE thumb = $1`,
+	}
+)
+
+// Work is the queue's handler for delivery.JobProgram.
+func (m *Mux) Work(ctx context.Context, j *queue.Job) queue.Outcome {
+	var p delivery.Program
+	if err := json.Unmarshal(j.Payload, &p); err != nil {
+		return queue.Discard("unreadable payload: "+err.Error(), nil)
+	}
+	in, rt, err := m.inbound(ctx, &p)
+	switch {
+	case errors.Is(err, store.ErrNoRows):
+		return queue.Done(nil) // what it was for has been taken back
+	case err != nil:
+		return m.again(ctx, j, &p, err)
+	case in == nil:
+		return queue.Discard("no program, or no proven sender", nil)
+	}
+	err = process(ctx, rt.p, in)
+	var b *Bounce
+	switch {
+	case err == nil:
+		m.log().InfoContext(ctx, "processed", "mail", in.Mail, "user", in.Sender.ID, "kind", rt.pattern)
+		return queue.Done(func(ctx context.Context, tx *store.Tx) error { return in.state(ctx, tx, "delivered") })
+	case errors.As(err, &b):
+		m.log().InfoContext(ctx, "bounced", "mail", in.Mail, "user", in.Sender.ID, "kind", rt.pattern, "err", b)
+		return queue.Done(func(ctx context.Context, tx *store.Tx) error { return in.told(ctx, tx, b.Text, "bounced") })
+	case errors.Is(err, store.ErrNoRows): // recalled while it was being read
+		return queue.Done(nil)
+	case ctx.Err() != nil:
+		return queue.Snooze(m.now(), "stopped", nil)
+	case m.now().Sub(p.At) > giveUp:
+		m.log().ErrorContext(ctx, "gave up", "mail", in.Mail, "user", in.Sender.ID, "kind", rt.pattern, "err", err)
+		return queue.Discard(err.Error(), func(ctx context.Context, tx *store.Tx) error {
+			return in.told(ctx, tx, mail.MakeText("workflow-failed"), "failed")
+		})
+	}
+	return m.again(ctx, j, &p, err)
+}
+
+// inbound makes the Inbound of a job and notes it; nil when nobody may process it.
+func (m *Mux) inbound(ctx context.Context, p *delivery.Program) (*Inbound, route, error) {
+	if p.Sender.ID == 0 {
+		return nil, route{}, nil
+	}
+	rt, vars, ok := m.match(p.Address.Local)
+	if !ok || rt.pattern != p.Pattern {
+		// The address was an alias: the program is known, its variable is not.
+		rt, vars, ok = m.byPattern(p.Pattern)
+		if !ok {
+			return nil, route{}, nil
+		}
+	}
+	msg, err := m.Messages.Get(ctx, p.Message)
+	if err != nil {
+		return nil, rt, err
+	}
+	if msg.Summary == nil {
+		msg.Summary = &mail.Summary{}
+	}
+	in := &Inbound{Mail: p.Mail, Pattern: rt.pattern, Address: p.Address, Vars: vars, Sender: p.Sender, From: p.From,
+		Guests: guests(p), At: p.At, Message: msg, Summary: msg.Summary, mux: m}
+	return in, rt, m.DB.Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO inbound (id, mail, message, program, member, state, created)
+			VALUES ($1, $2, $3, $4, $5, 'pending', $6) ON CONFLICT (mail, program) DO NOTHING`,
+			store.NewID(), in.Mail, int64(p.Message), rt.pattern, int64(p.Sender.ID), store.Micros(m.now())); err != nil {
+			return err
+		}
+		return in.state(ctx, tx, "processing")
+	})
+}
+
+// guests are the other recipients, each once, without the sender.
+func guests(p *delivery.Program) []mail.Address {
+	seen := map[string]bool{p.From.Key(): true, p.Sender.Address.Key(): true}
+	var out []mail.Address
+	for _, g := range p.Guests {
+		if !g.IsZero() && !seen[g.Key()] {
+			seen[g.Key()] = true
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+func (m *Mux) byPattern(pattern string) (route, map[string]string, bool) {
+	for _, r := range m.routes {
+		if r.pattern == pattern {
+			return r, nil, true
+		}
+	}
+	return route{}, nil, false
+}
+
+// process turns a panic into an error: what a stranger's file does to a parser
+// must not take the other jobs with it.
+func process(ctx context.Context, p Processor, in *Inbound) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return p.Process(ctx, in)
+}
+
+func (m *Mux) again(ctx context.Context, j *queue.Job, p *delivery.Program, err error) queue.Outcome {
+	pause := Pause(j.Attempts)
+	m.log().WarnContext(ctx, "will be tried again", "mail", p.Mail, "user", p.Sender.ID, "kind", p.Pattern, "err", err)
+	return queue.Snooze(m.now().Add(pause), err.Error(), nil)
+}
+
+// Pause before the next of several tries: a minute, then twice as long each
+// time, up to six hours.
+func Pause(attempts int) time.Duration {
+	return min(time.Minute<<min(max(attempts-1, 0), 9), 6*time.Hour)
+}
+
+func (in *Inbound) state(ctx context.Context, tx *store.Tx, s string) error {
+	_, err := tx.Exec(ctx, `UPDATE inbound SET state = $1 WHERE mail = $2 AND program = $3`, s, in.Mail, in.Pattern)
+	return err
+}
+
+// told answers with one sentence and ends the mail in state s.
+func (in *Inbound) told(ctx context.Context, tx *store.Tx, t mail.Text, s string) error {
+	p := locale.For(in.Lang())
+	var l letter.Letter
+	l.Para(p.Text(t)).Small(p.T("workflow-help-hint", "Address", "aide@"+in.Address.Domain))
+	if err := in.ReplyIn(ctx, tx, l, 0); err != nil {
+		return err
+	}
+	return in.state(ctx, tx, s)
+}
+
+// Forget removes what is kept of the inbound mail: its row and every byte of
+// it. It does nothing while another program needs the same mail, and says so.
+func (in *Inbound) Forget(ctx context.Context, tx *store.Tx) (gone bool, err error) {
+	var n int
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM transfer WHERE message = $1`, int64(in.Message.ID)).Scan(&n); err != nil || n > 0 {
+		return false, err
+	}
+	// A mail to two programs has a job for each. One is ours.
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM job WHERE message = $1 AND done = 0`, int64(in.Message.ID)).Scan(&n); err != nil || n > 1 {
+		return false, err
+	}
+	if _, err := tx.Exec(ctx, `DELETE FROM inbound WHERE message = $1`, int64(in.Message.ID)); err != nil {
+		return false, err
+	}
+	return true, in.mux.Messages.Delete(ctx, tx, in.Message.ID)
+}
+
+// Sweep forgets mails that came more than Keep ago, and old rate counts. The
+// messages follow in message.Store.Sweep, unless something else names them.
+func (m *Mux) Sweep(ctx context.Context) error {
+	now := m.now()
+	return m.DB.Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Exec(ctx, `DELETE FROM inbound WHERE created < $1`, store.Micros(now.Add(-Keep))); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `DELETE FROM notice_rate WHERE hour < $1`, now.Add(-24*time.Hour).Unix()/3600)
+		return err
+	})
+}

@@ -1,0 +1,157 @@
+// Package world runs several whole servers in one process, with their own DNS
+// and clock, for tests that read like the stories they tell.
+package world
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"colporteur/config"
+	"colporteur/host"
+)
+
+// World is some servers that know each other, on loopback.
+type World struct {
+	T     testing.TB
+	Clock *Clock
+	DNS   *Zone
+
+	servers []*Server
+	port    int // where every server's MX listens, each at an address of its own
+	dir     string
+	Log     *slog.Logger
+}
+
+// New makes an empty world. Its clock stands at an hour of a working day.
+func New(t testing.TB) *World {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	if testing.Verbose() {
+		log = slog.New(slog.NewTextHandler(&output{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	return &World{T: t, Clock: &Clock{now: time.Now().UTC().Truncate(time.Second)}, DNS: &Zone{}, dir: t.TempDir(), port: freePort(t), Log: log}
+}
+
+type output struct{ t testing.TB }
+
+func (o *output) Write(p []byte) (int, error) {
+	if o.t.Context().Err() == nil { // a server's last words come after the test's
+		o.t.Logf("%s", p)
+	}
+	return len(p), nil
+}
+
+func freePort(t testing.TB) int {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).Port
+}
+
+// Server is one host of the world.
+type Server struct {
+	*host.Host
+	World  *World
+	Domain string
+	Dir    string
+
+	ip     string
+	stop   context.CancelFunc
+	ended  chan error
+	change []func(*config.Config)
+}
+
+// Server starts a host for domain. change may adjust its configuration.
+func (w *World) Server(domain string, change ...func(*config.Config)) *Server {
+	w.T.Helper()
+	s := &Server{World: w, Domain: domain, Dir: filepath.Join(w.dir, domain), change: change}
+	s.ip = fmt.Sprintf("127.0.%d.%d", 10+os.Getpid()%200, len(w.servers)+2)
+	w.servers = append(w.servers, s)
+	w.DNS.Point(domain, "mail."+domain, s.ip)
+	s.Start()
+	w.T.Cleanup(func() { s.Stop() })
+	return s
+}
+
+// Start runs the host, on the data it had before if it ran.
+func (s *Server) Start() {
+	t := s.World.T
+	t.Helper()
+	cfg, err := host.Setup(host.SetupOptions{Data: s.Dir, Domain: s.Domain, Hostname: "mail." + s.Domain, Profile: "dev"})
+	if err != nil {
+		t.Fatalf("setup %s: %v", s.Domain, err)
+	}
+	at := func(port int) []string { return []string{net.JoinHostPort(s.ip, fmt.Sprint(port))} }
+	cfg.SMTP.MX, cfg.SMTP.Submission, cfg.SMTP.Submissions = at(s.World.port), at(0), at(0)
+	cfg.IMAP.StartTLS, cfg.IMAP.TLS = at(0), at(0)
+	cfg.Web.HTTP, cfg.Web.Listen, cfg.Metrics.Listen = at(0), nil, nil
+	cfg.Relay.Port, cfg.Relay.AllowPrivate = s.World.port, true
+	for _, f := range s.change {
+		f(cfg)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	h, err := host.New(ctx, cfg, host.Options{Now: s.World.Clock.Now, Resolver: s.World.DNS, Log: s.World.Log.With("host", s.Domain)})
+	if err != nil {
+		stop()
+		t.Fatalf("start %s: %v", s.Domain, err)
+	}
+	if err := h.Listen(); err != nil {
+		stop()
+		t.Fatalf("listen %s: %v", s.Domain, err)
+	}
+	s.Host, s.stop, s.ended = h, stop, make(chan error, 1)
+	go func() { s.ended <- h.Run(ctx) }()
+}
+
+// Stop ends the host as SIGTERM would.
+func (s *Server) Stop() {
+	if s.stop == nil {
+		return
+	}
+	s.stop()
+	s.stop = nil
+	select {
+	case err := <-s.ended:
+		if err != nil {
+			s.World.T.Errorf("%s ended with: %v", s.Domain, err)
+		}
+	case <-time.After(15 * time.Second):
+		s.World.T.Errorf("%s did not stop", s.Domain)
+	}
+}
+
+// Settle waits until every queue of the world is idle, also after what the last
+// job of one set off in another.
+func (w *World) Settle() {
+	w.T.Helper()
+	ctx, cancel := context.WithTimeout(w.T.Context(), 60*time.Second)
+	defer cancel()
+	for quiet := 0; quiet < 2; quiet++ {
+		for _, s := range w.servers {
+			if s.stop == nil {
+				continue
+			}
+			if err := s.Queue.Idle(ctx); err != nil {
+				w.T.Fatalf("%s is still busy: %v", s.Domain, err)
+			}
+		}
+	}
+}
+
+// Advance moves the clock of the world, and lets the servers see it.
+func (w *World) Advance(d time.Duration) {
+	w.Clock.Advance(d)
+	for _, s := range w.servers {
+		if s.stop != nil {
+			s.Queue.Wake()
+		}
+	}
+}
