@@ -1,10 +1,29 @@
 // Package accounts is who there is: domains, accounts, members, their
 // addresses, aliases and passwords.
+//
+// # Addresses
+//
+// An address at a domain of ours belongs, in this order, to a member, to an
+// alias, to the member or alias before its "+", to a program, and at last, for
+// postmaster and abuse, to whoever reads those. So a word that somebody owns
+// stays theirs whatever programs are added later.
+//
+// # Passwords
+//
+// A member has one password (argon2id) and any number of app passwords, random
+// ones for mail programs, kept as SCRAM-SHA-256 verifiers. Guessing is slowed
+// for each network and for each name; a network from which the member has
+// signed in before does not suffer from guesses made elsewhere.
 package accounts
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"colporteur/mail"
@@ -14,11 +33,20 @@ import (
 // Service is the directory of one host.
 type Service struct {
 	DB  *store.DB
-	Now func() time.Time
-	Log *slog.Logger
+	Now func() time.Time // nil is time.Now
+	Log *slog.Logger     // nil discards
+
+	// Hostname is a domain at which only postmaster and abuse exist, unless it
+	// is one of Domains too. "" is none.
+	Hostname string
+
+	// Key makes the made-up SCRAM salts of members who do not exist. nil: a
+	// random one, so that they change with each start.
+	Key []byte
 
 	// Programs recognises the addresses of workflows at a domain of ours
-	// ("envoi", "album+vacances"); nil: none. Members and aliases come first.
+	// ("envoi", "album+vacances"), folded to lower case; nil: none. Members and
+	// aliases come first.
 	Programs func(local string) (pattern string, ok bool)
 
 	// Created and Removed run inside the transaction that adds or removes an
@@ -28,6 +56,15 @@ type Service struct {
 	// Changed runs after a member was suspended, removed or got another
 	// password: open sessions of theirs are cut. May be nil.
 	Changed func(u mail.UserID)
+
+	once     sync.Once
+	key      []byte
+	hashing  chan struct{}
+	cache    cache
+	logins   loginCache
+	networks throttle // failures by client network
+	names    throttle // failures by name, from networks the member does not use
+	pairs    throttle // failures by name and network, from networks the member uses
 }
 
 // Member is one member.
@@ -48,40 +85,119 @@ func (m Member) User() mail.User {
 	return mail.User{ID: m.ID, Account: m.Account, Address: m.Address, Name: m.Name, Lang: m.Lang}
 }
 
-// Login checks a name (an address) and a password: the member's own, or one of
-// their app passwords. Kinds: AuthFailed (also when there is no such member,
-// after the same time), Suspended (password right), RateLimited (too many
-// failures from this address, or for this name from unknown addresses).
-func (s *Service) Login(ctx context.Context, name, password string, c mail.Client) (mail.User, error) {
-	panic("unwritten")
+func (s *Service) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
 }
 
-// Verifier is what SCRAM-SHA-256 needs of one app password (RFC 5802 §3).
-type Verifier struct {
-	User       mail.User
-	Salt       []byte
-	Iterations int
-	StoredKey  []byte
-	ServerKey  []byte
+func (s *Service) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.Log
 }
 
-// Verifiers finds SCRAM verifiers for a name; a made-up but constant one when
-// there is no such member, so that guessing names teaches nothing.
-func (s *Service) Verifiers(ctx context.Context, name string) ([]Verifier, error) { panic("unwritten") }
-
-// Resolve implements delivery.Directory.
-func (s *Service) Resolve(ctx context.Context, rcpt mail.Address) ([]mail.Destination, error) {
-	panic("unwritten")
+func (s *Service) prepare() {
+	s.once.Do(func() {
+		s.key = s.Key
+		if s.key == nil {
+			s.key = make([]byte, 32)
+			rand.Read(s.key)
+		}
+		s.hashing = make(chan struct{}, hashesAtOnce)
+	})
 }
 
-// MaySend implements delivery.Directory: the primary address, other addresses
-// and aliases that lead only to the member, each also with +detail.
-func (s *Service) MaySend(ctx context.Context, u mail.UserID, addr mail.Address) error {
-	panic("unwritten")
+// mac is a keyed hash for memory and for made-up values; the parts are
+// separated so that no two lists of them are the same text.
+func (s *Service) mac(parts ...string) [sha256.Size]byte {
+	s.prepare()
+	h := hmac.New(sha256.New, s.key)
+	for _, p := range parts {
+		h.Write([]byte(p))
+		h.Write([]byte{0})
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+const memberColumns = `m.id, m.account, m.address, m.name, m.lang, m.plan, a.quota, m.suspended, m.created`
+
+func scanMember(scan func(...any) error, more ...any) (Member, error) {
+	var m Member
+	var address string
+	var suspended, created int64
+	dest := append([]any{&m.ID, &m.Account, &address, &m.Name, &m.Lang, &m.Plan, &m.Quota, &suspended, &created}, more...)
+	if err := scan(dest...); err != nil {
+		return Member{}, err
+	}
+	var err error
+	m.Address, err = mail.ParseAddress(address)
+	m.Suspended, m.Created = store.Time(suspended), store.Time(created)
+	return m, err
 }
 
 // ByID finds a member; kind NotFound.
-func (s *Service) ByID(ctx context.Context, id mail.UserID) (Member, error) { panic("unwritten") }
+func (s *Service) ByID(ctx context.Context, id mail.UserID) (Member, error) {
+	var m Member
+	err := s.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		m, err = s.byID(ctx, tx, id)
+		return err
+	})
+	return m, kinded(err)
+}
+
+func (s *Service) byID(ctx context.Context, tx *store.Tx, id mail.UserID) (Member, error) {
+	m, err := scanMember(tx.QueryRow(ctx, `SELECT `+memberColumns+`
+		FROM member m JOIN account a ON a.id = m.account WHERE m.id = $1`, int64(id)).Scan)
+	if errors.Is(err, store.ErrNoRows) {
+		return Member{}, mail.Refuse(mail.NotFound, "accounts-no-member")
+	}
+	return m, err
+}
 
 // ByAddress finds the member whose address, primary or other, this is; kind NotFound.
-func (s *Service) ByAddress(ctx context.Context, a mail.Address) (Member, error) { panic("unwritten") }
+func (s *Service) ByAddress(ctx context.Context, a mail.Address) (Member, error) {
+	var m Member
+	err := s.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		m, err = scanMember(tx.QueryRow(ctx, `SELECT `+memberColumns+`
+			FROM address ad JOIN account a ON a.id = ad.account JOIN member m ON m.account = a.id
+			WHERE ad.key = $1 ORDER BY m.id`, store.Clean(a.Key())).Scan)
+		return err
+	})
+	if errors.Is(err, store.ErrNoRows) {
+		return Member{}, mail.Refuse(mail.NotFound, "accounts-no-member-of-address", "Address", a.String())
+	}
+	return m, kinded(err)
+}
+
+// Members lists everybody, by address.
+func (s *Service) Members(ctx context.Context) ([]Member, error) {
+	var all []Member
+	err := s.DB.Read(ctx, func(tx *store.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT `+memberColumns+`
+			FROM member m JOIN account a ON a.id = m.account ORDER BY a.domain, m.address`)
+		return store.Each(rows, err, func(scan func(...any) error) error {
+			m, err := scanMember(scan)
+			all = append(all, m)
+			return err
+		})
+	})
+	return all, kinded(err)
+}
+
+// kinded gives failures of the database the kind that replies are made from.
+func kinded(err error) error {
+	var known *mail.Error
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case errors.Is(err, store.ErrFull):
+		return mail.Wrap(mail.DiskFull, err)
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return mail.Wrap(mail.Unavailable, err)
+	}
+	return mail.Wrap(mail.Internal, err)
+}

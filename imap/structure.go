@@ -2,6 +2,7 @@ package imap
 
 import (
 	"fmt"
+	"mime"
 	"strings"
 
 	"colporteur/mail"
@@ -81,7 +82,7 @@ func structure(p *mail.Part) proto.BodyStructure {
 		Subtype:     sub,
 		Params:      params(p.Params),
 		ID:          p.ID,
-		Description: p.Description,
+		Description: mime.QEncoding.Encode("utf-8", p.Description),
 		Encoding:    p.Encoding,
 		Size:        uint32(min(p.Size, maxUint32)),
 		Extended: &proto.BodyStructureSinglePartExt{

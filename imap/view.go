@@ -16,9 +16,9 @@ import (
 type view struct {
 	box      mailbox.ID
 	readOnly bool
-	uids     []mailbox.UID          // rising
-	since    mailbox.ModSeq         // what the store was asked for last
-	gone     []mailbox.UID          // vanished, but the client must not be told yet; rising
+	uids     []mailbox.UID                  // rising
+	since    mailbox.ModSeq                 // what the store was asked for last
+	gone     []mailbox.UID                  // vanished, but the client must not be told yet; rising
 	told     map[mailbox.UID]mailbox.ModSeq // changes the client knows: it made them, or was answered
 	keywords map[string]bool
 }

@@ -116,7 +116,7 @@ func (d *dotReader) take(p []byte) (n int, need bool) {
 				if d.cr || at >= 0 && at < len(line)-1 {
 					d.bare = true
 				}
-				d.cr = at >= 0 && at == len(line)-1
+				d.cr = line[len(line)-1] == '\r'
 				k = len(seg)
 				break
 			}
@@ -199,7 +199,7 @@ func (s *strictReader) Read(p []byte) (int, error) {
 // content is the mail on its way to the Door: bounded, and with its header looked at.
 type content struct {
 	r     io.Reader
-	left  int64                // octets until it is too big
+	left  int64                   // octets until it is too big
 	check func(head []byte) error // nil once the header has passed
 	head  []byte
 	err   error // why the mail is refused; the Door gets it too

@@ -20,6 +20,7 @@ type leg struct {
 	over    bool // the next leg has the wire
 	greeted bool // EHLO or HELO was answered
 	esmtp   bool
+	helo    string
 
 	cmd     command
 	pending []byte // of the line that go-smtp is to read
@@ -46,8 +47,10 @@ func (l *leg) Read(p []byte) (int, error) {
 			n, err := l.read(p[:min(int64(len(p)), l.chunk)], time.Now().Add(l.srv.Limits.Data))
 			l.chunk -= int64(n)
 			if err != nil {
+				// Not io.EOF: go-smtp would take the chunk for whole, and with LAST
+				// half a mail for a mail.
 				l.failed(err)
-				return 0, io.EOF
+				return 0, io.ErrUnexpectedEOF
 			}
 			return n, nil
 		}
@@ -127,7 +130,7 @@ func (l *leg) dispatch(text string) error {
 		if name == "" || len(name) > 255 || !isASCII(name) {
 			return l.wrong(badHelo)
 		}
-		l.greeted, l.esmtp = true, c.verb == "EHLO"
+		l.greeted, l.esmtp, l.helo = true, c.verb == "EHLO", name
 		l.forward(c.verb+" "+name, refusal{})
 		return l.idled()
 	case "STARTTLS":
@@ -144,6 +147,7 @@ func (l *leg) dispatch(text string) error {
 		if c.arg != "" {
 			return l.wrong(badArgument)
 		}
+		l.junk = 0
 		l.forward("DATA", refusal{})
 	case "BDAT":
 		n, ok := parseChunk(c.arg)
@@ -154,7 +158,7 @@ func (l *leg) dispatch(text string) error {
 			l.hangup = true
 			return nil
 		}
-		l.chunk = n
+		l.chunk, l.junk = n, 0
 		l.forward("BDAT "+c.arg, refusal{})
 	case "VRFY":
 		l.forward("VRFY x", refusal{}) // says nothing about anybody (RFC 5321 §7.3)
@@ -175,7 +179,7 @@ func (l *leg) dispatch(text string) error {
 // forward leaves a line for go-smtp; when instead is given, it is what the client hears.
 func (l *leg) forward(text string, instead refusal) {
 	l.pending = append(append(l.pending[:0:0], text...), "\r\n"...)
-	if instead.code != 0 {
+	if instead.basic != 0 {
 		l.instead = string(instead.line())
 	}
 }
@@ -220,7 +224,9 @@ func (l *leg) startTLS() error {
 		return nil
 	}
 	l.over = true
-	if !l.house.secure.offer(&leg{wire: l.wire, mute: true}) {
+	next := newLeg(l.wire)
+	next.mute = true
+	if !l.house.secure.offer(next) {
 		l.close(false)
 	}
 	return nil
@@ -283,7 +289,7 @@ func isASCII(s string) bool {
 func (l *leg) Write(p []byte) (int, error) {
 	n := len(p)
 	switch {
-	case l.over:
+	case l.over || l.hangup: // the last word has been said
 		return n, nil
 	case l.mute:
 		l.mute = false
@@ -325,11 +331,11 @@ func (l *leg) Close() error {
 	return nil
 }
 
-func (l *leg) LocalAddr() net.Addr                { return l.conn.LocalAddr() }
-func (l *leg) RemoteAddr() net.Addr               { return net.TCPAddrFromAddrPort(addrPort(l.ip)) }
-func (l *leg) SetDeadline(time.Time) error        { return nil }
-func (l *leg) SetReadDeadline(time.Time) error    { return nil }
-func (l *leg) SetWriteDeadline(time.Time) error   { return nil }
+func (l *leg) LocalAddr() net.Addr              { return l.conn.LocalAddr() }
+func (l *leg) RemoteAddr() net.Addr             { return net.TCPAddrFromAddrPort(addrPort(l.ip)) }
+func (l *leg) SetDeadline(time.Time) error      { return nil }
+func (l *leg) SetReadDeadline(time.Time) error  { return nil }
+func (l *leg) SetWriteDeadline(time.Time) error { return nil }
 
 var _ net.Conn = (*leg)(nil)
 var _ gosmtp.Session = (*session)(nil)

@@ -82,7 +82,7 @@ func fixed(basic int, a, b, c int, text string) refusal {
 // What only programs read: the protocol was not kept. None repeats what the
 // client said, so no page can be made of it in a browser.
 var (
-	badLineEnd     = fixed(500, 5, 5, 2, "lines end in CR LF")
+	badLineEnd     = fixed(501, 5, 5, 2, "lines end in CR LF")
 	badCharacter   = fixed(501, 5, 5, 2, "a character that has no place in a command")
 	badHelo        = fixed(501, 5, 5, 4, "tell us your name")
 	badArgument    = fixed(501, 5, 5, 4, "wrong argument")

@@ -123,11 +123,11 @@ type Server struct {
 
 	once    sync.Once
 	tls     *tls.Config
-	gate    gate                      // who is connected, from where
-	users   members                   // who is signed in, on which wires
-	strange *window[netip.Addr]       // recipients nobody has, by address
-	sent    *window[mail.UserID]      // recipients, by member
-	pool    sync.Pool                 // *[]byte of bodyBuffer
+	gate    gate                 // who is connected, from where
+	users   members              // who is signed in, on which wires
+	strange *window[netip.Addr]  // recipients nobody has, by address
+	sent    *window[mail.UserID] // recipients, by member
+	pool    sync.Pool            // *[]byte of bodyBuffer
 }
 
 func (s *Server) init() {

@@ -61,7 +61,7 @@ type wire struct {
 	r, w  int
 	big   *[]byte // the large buffer, lent from the pool while a mail comes in
 	small []byte  // the buffer that waits meanwhile
-	out  []byte // replies that wait for us to wait
+	out   []byte  // replies that wait for us to wait
 
 	mu      sync.Mutex
 	ending  ending

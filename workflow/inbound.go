@@ -27,7 +27,8 @@ type Inbound struct {
 	Message *message.Message
 	Summary *mail.Summary // Message's
 
-	mux *Mux
+	mux     *Mux
+	settled bool // dealt with by an earlier run of the job
 }
 
 // Bounce is a processor's refusal in words the sender reads.
@@ -73,8 +74,9 @@ func (in *Inbound) Automatic() bool { return in.Summary.Auto != "" || in.From.Is
 // Subject is the mail's, without reply marks, in one bounded line.
 func (in *Inbound) Subject() string { return bound(bareSubject(in.Summary.Subject), 150) }
 
-// Reply answers the sender, once for each mail whatever is asked: the first
-// answer stands. Automatic mail gets none.
+// Reply answers the sender. A mail gets one answer of each program, whatever is
+// said afterwards and however often it comes: the first stands. Automatic mail
+// gets none.
 func (in *Inbound) Reply(ctx context.Context, l letter.Letter) error {
 	return in.mux.DB.Write(ctx, func(tx *store.Tx) error { return in.ReplyIn(ctx, tx, l, 0) })
 }
@@ -95,7 +97,7 @@ func (in *Inbound) notice(l letter.Letter) Notice {
 	if l.Subject == "" {
 		l.Subject = "Re: " + in.Subject()
 	}
-	n := Notice{Mail: in.Mail, What: "reply", To: in.From, ToName: in.Sender.Name, From: in.Address,
+	n := Notice{Mail: in.Key(), What: "reply " + in.Pattern, To: in.From, ToName: in.Sender.Name, From: in.Address,
 		Lang: in.Lang(), Replied: true, Letter: l}
 	if id := in.Summary.MessageID; id != "" {
 		n.InReplyTo = id
@@ -122,6 +124,23 @@ func (in *Inbound) SenderName() string {
 		return bound(in.Sender.Name, 60)
 	}
 	return in.From.String()
+}
+
+// Said is a letter of one sentence; a line break in it begins a paragraph.
+func Said(p locale.Printer, id string, args ...any) letter.Letter {
+	var l letter.Letter
+	for para := range strings.SplitSeq(strings.TrimSpace(p.T(id, args...)), "\n") {
+		l.Para(para)
+	}
+	return l
+}
+
+// Join is a list as people write it: "Ann, Bob et Claire".
+func Join(p locale.Printer, names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return p.T("workflow-and", "First", strings.Join(names[:len(names)-1], ", "), "Last", names[len(names)-1])
 }
 
 // bound cuts s to n characters, in one line.

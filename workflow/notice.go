@@ -24,7 +24,7 @@ const JobNotice = "notice"
 // Notice is a mail of ours to one person, as it waits in the queue. It holds no
 // token: the database would keep it. Post makes tokens again from link ids.
 type Notice struct {
-	Mail       string // what caused it: the id of a mail, or another name
+	Mail       string // what caused it: the key of a mail, or another name
 	What       string // "receipt", "invitation", …; with Mail and To it is sent once
 	To         mail.Address
 	ToName     string `json:",omitempty"`

@@ -51,6 +51,8 @@ func (m *Mux) Work(ctx context.Context, j *queue.Job) queue.Outcome {
 		return m.again(ctx, j, &p, err)
 	case in == nil:
 		return queue.Discard("no program, or no proven sender", nil)
+	case in.settled:
+		return queue.Done(nil) // a crash came between its effects and this
 	}
 	err = process(ctx, rt.p, in)
 	var b *Bounce
@@ -97,13 +99,33 @@ func (m *Mux) inbound(ctx context.Context, p *delivery.Program) (*Inbound, route
 	in := &Inbound{Mail: p.Mail, Pattern: rt.pattern, Address: p.Address, Vars: vars, Sender: p.Sender, From: p.From,
 		Guests: guests(p), At: p.At, Message: msg, Summary: msg.Summary, mux: m}
 	return in, rt, m.DB.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO inbound (id, mail, message, program, member, state, created)
-			VALUES ($1, $2, $3, $4, $5, 'pending', $6) ON CONFLICT (mail, program) DO NOTHING`,
-			store.NewID(), in.Mail, int64(p.Message), rt.pattern, int64(p.Sender.ID), store.Micros(m.now())); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO inbound (id, mail, message, program, member, key, state, created)
+			VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7) ON CONFLICT (mail, program) DO NOTHING`,
+			store.NewID(), in.Mail, int64(p.Message), rt.pattern, int64(p.Sender.ID), in.Key(), store.Micros(m.now())); err != nil {
 			return err
+		}
+		var state string
+		if err := tx.QueryRow(ctx, `SELECT state FROM inbound WHERE mail = $1 AND program = $2`, in.Mail, in.Pattern).Scan(&state); err != nil {
+			return err
+		}
+		in.settled = state == "delivered"
+		if in.settled {
+			return nil
 		}
 		return in.state(ctx, tx, "processing")
 	})
+}
+
+// Settle marks the mail as dealt with, in the transaction of what it causes. It
+// says false when it was already, or when the same mail came before.
+func (in *Inbound) Settle(ctx context.Context, tx *store.Tx) (first bool, err error) {
+	var one int
+	err = tx.QueryRow(ctx, `SELECT 1 FROM inbound WHERE member = $1 AND key = $2 AND program = $3 AND state = 'delivered' LIMIT 1`,
+		int64(in.Sender.ID), in.Key(), in.Pattern).Scan(&one)
+	if err != store.ErrNoRows {
+		return false, err
+	}
+	return true, in.state(ctx, tx, "delivered")
 }
 
 // guests are the other recipients, each once, without the sender.

@@ -322,7 +322,10 @@ func parse(t testing.TB, raw []byte) *Mail {
 
 var links = regexp.MustCompile(`https?://[^\s<>"]+/[ta]/[a-z2-7]{20,}`)
 
-// Link is the share link in the mail.
+// Links are the share links in a text.
+func Links(text string) []string { return links.FindAllString(text, -1) }
+
+// Link is the first share link in the mail.
 func (m *Mail) Link() string {
 	m.t.Helper()
 	l := links.FindString(m.Text)

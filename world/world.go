@@ -3,9 +3,16 @@
 package world
 
 import (
+	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,6 +21,7 @@ import (
 
 	"colporteur/config"
 	"colporteur/host"
+	"colporteur/mail"
 )
 
 // World is some servers that know each other, on loopback.
@@ -26,6 +34,7 @@ type World struct {
 	port    int // where every server's MX listens, each at an address of its own
 	dir     string
 	Log     *slog.Logger
+	TLS     *tls.Config // of every server; tests do not look at its names
 }
 
 // New makes an empty world. Its clock stands at an hour of a working day.
@@ -35,7 +44,7 @@ func New(t testing.TB) *World {
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(&output{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	return &World{T: t, Clock: &Clock{now: time.Now().UTC().Truncate(time.Second)}, DNS: &Zone{}, dir: t.TempDir(), port: freePort(t), Log: log}
+	return &World{T: t, Clock: &Clock{now: time.Now().UTC().Truncate(time.Second)}, DNS: &Zone{}, dir: t.TempDir(), port: freePort(t), Log: log, TLS: certificate(t)}
 }
 
 type output struct{ t testing.TB }
@@ -85,9 +94,11 @@ func (w *World) Server(domain string, change ...func(*config.Config)) *Server {
 func (s *Server) Start() {
 	t := s.World.T
 	t.Helper()
-	cfg, err := host.Setup(host.SetupOptions{Data: s.Dir, Domain: s.Domain, Hostname: "mail." + s.Domain, Profile: "dev"})
-	if err != nil {
-		t.Fatalf("setup %s: %v", s.Domain, err)
+	c := config.Defaults(config.Dev)
+	cfg := &c
+	cfg.Data, cfg.Hostname = s.Dir, "mail."+s.Domain
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		t.Fatal(err)
 	}
 	at := func(port int) []string { return []string{net.JoinHostPort(s.ip, fmt.Sprint(port))} }
 	cfg.SMTP.MX, cfg.SMTP.Submission, cfg.SMTP.Submissions = at(s.World.port), at(0), at(0)
@@ -98,10 +109,14 @@ func (s *Server) Start() {
 		f(cfg)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	h, err := host.New(ctx, cfg, host.Options{Now: s.World.Clock.Now, Resolver: s.World.DNS, Log: s.World.Log.With("host", s.Domain)})
+	h, err := host.New(ctx, cfg, host.Options{Key: bytes.Repeat([]byte{42}, 32), TLS: s.World.TLS, Now: s.World.Clock.Now, Resolver: s.World.DNS, Log: s.World.Log.With("host", s.Domain)})
 	if err != nil {
 		stop()
 		t.Fatalf("start %s: %v", s.Domain, err)
+	}
+	if err := h.Accounts.AddDomain(ctx, s.Domain); err != nil && !mail.Is(err, mail.Conflict) {
+		stop()
+		t.Fatalf("domain %s: %v", s.Domain, err)
 	}
 	if err := h.Listen(); err != nil {
 		stop()
@@ -154,4 +169,20 @@ func (w *World) Advance(d time.Duration) {
 			s.Queue.Wake()
 		}
 	}
+}
+
+// certificate is a self-signed one: between mail servers it need not be more.
+func certificate(t testing.TB) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 }

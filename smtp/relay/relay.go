@@ -52,7 +52,7 @@ var _ Door = (*delivery.Door)(nil)
 type Relay struct {
 	Queue    *queue.Queue
 	Messages *message.Store
-	Resolver mail.Resolver
+	Resolver mail.Resolver // nil is the system's; it is asked for names with their final dot
 	Door     Door
 
 	Hostname     string       // how we name ourselves in EHLO
@@ -60,7 +60,7 @@ type Relay struct {
 	Port         int          // of the servers of others; 0 is 25
 	AllowPrivate bool         // addresses that are not on the Internet too, for tests
 	Smarthost    string       // "host" or "host:port" that takes all mail; "" follows MX
-	Workers      int          // connections at once; 0 is 20
+	Workers      int          // connections at once; 0 is 60
 
 	// Dial opens a connection to an address; nil is a net.Dialer that looks at
 	// the address once more.
@@ -83,14 +83,14 @@ type Relay struct {
 }
 
 // perLane is how many connections one domain gets at once: enough to be quick,
-// few enough that a slow one leaves workers for the others.
+// few enough that a dozen slow domains leave workers for the others.
 const perLane = 4
 
 // Register has the queue give its relay jobs to r.
 func (r *Relay) Register() {
 	workers := r.Workers
 	if workers == 0 {
-		workers = 20
+		workers = 60
 	}
 	r.Queue.Handle(delivery.JobRelay, queue.Options{Workers: workers, PerLane: perLane}, r.handle)
 }

@@ -9,7 +9,7 @@ import (
 
 var langs = locale.Langs
 
-// say is a sentence in one language about one mail.
+// sayAll is a sentence in each language of the sender.
 func (r *Relay) sayAll(w *work, id string, args ...any) string {
 	var out []string
 	for _, lang := range r.langs(w.From) {
@@ -39,7 +39,10 @@ func (r *Relay) speak(p locale.Printer, w *work, n *notice, sum *mail.Summary, f
 	}
 	b.WriteString(p.T("relay-"+n.Action+"-intro", "Count", len(n.About), "Subject", title,
 		"Date", p.Date(w.At), "Until", p.Date(w.At.Add(giveUp))) + "\n\n")
-	for _, f := range n.About {
+	for i, f := range n.About {
+		if i > 0 && n.Action != relayed {
+			b.WriteString("\n")
+		}
 		args := []any{"Address", show(f.To.Address), "Domain", f.To.Domain}
 		b.WriteString("  " + show(f.To.Address) + "\n")
 		if n.Action == relayed {

@@ -29,11 +29,13 @@ CREATE TABLE inbound (
     message BIGINT NOT NULL,
     program TEXT NOT NULL, -- the pattern
     member  BIGINT NOT NULL,
+    key     TEXT NOT NULL, -- knows the mail again when it comes twice
     state   TEXT NOT NULL, -- pending, processing, delivered, bounced, failed
     created BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX inbound_mail ON inbound (mail, program);
 CREATE INDEX inbound_message ON inbound (message);
+CREATE INDEX inbound_key ON inbound (member, key);
 
 -- How many notices one person got in one hour: the brake of a loop nobody foresaw.
 CREATE TABLE notice_rate (

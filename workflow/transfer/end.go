@@ -107,7 +107,7 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, t *Transfer, what stri
 	}
 	for _, l := range ls {
 		if l.Manage {
-			_, err := s.Post.Send(ctx, tx, workflow.Notice{Mail: "transfer/" + strconv.FormatInt(int64(t.ID), 10), What: what,
+			_, err := s.Post.Send(ctx, tx, workflow.Notice{Mail: name(t.ID), What: what,
 				To: l.Person, From: mail.Address{Local: "envoi", Domain: l.Person.Domain}, Lang: l.Lang,
 				Letter: write(locale.For(l.Lang), t)})
 			return err
@@ -115,6 +115,9 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, t *Transfer, what stri
 	}
 	return nil
 }
+
+// name is what notices about a transfer are keyed by.
+func name(id ID) string { return "transfer/" + strconv.FormatInt(int64(id), 10) }
 
 // Sweep ends transfers whose time is over, as a recall does but without a word.
 func (s *Service) Sweep(ctx context.Context) (n int, err error) {

@@ -5,6 +5,7 @@ import (
 
 	"colporteur/locale"
 	"colporteur/locale/letter"
+	"colporteur/workflow"
 	"colporteur/workflow/link"
 )
 
@@ -25,7 +26,7 @@ func receipt(p locale.Printer, t *Transfer, share, manage link.Link, invited []g
 		for i, g := range invited {
 			names[i] = g.name
 		}
-		until += " " + p.T("transfer-receipt-guests", "Count", len(names), "Names", join(p, names))
+		until += " " + p.T("transfer-receipt-guests", "Count", len(names), "Names", workflow.Join(p, names))
 	}
 	l.Para(until)
 	if len(damaged) > 0 {
@@ -52,7 +53,7 @@ func invitation(p locale.Printer, t *Transfer, to link.Link) letter.Letter {
 
 // recalled confirms that everything is gone.
 func recalled(p locale.Printer, t *Transfer) letter.Letter {
-	l := said(p, "transfer-recalled", "Subject", t.Subject)
+	l := workflow.Said(p, "transfer-recalled", "Subject", t.Subject)
 	l.Subject = p.T("transfer-recalled-subject", "Subject", t.Subject)
 	return l
 }
@@ -74,12 +75,4 @@ func more(p locale.Printer, t *Transfer) string {
 		return p.T("transfer-more", "Count", n)
 	}
 	return ""
-}
-
-// join is a list as people write it: "Ann, Bob et Claire".
-func join(p locale.Printer, names []string) string {
-	if len(names) == 1 {
-		return names[0]
-	}
-	return p.T("transfer-and", "First", strings.Join(names[:len(names)-1], ", "), "Last", names[len(names)-1])
 }

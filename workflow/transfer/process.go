@@ -142,7 +142,7 @@ func (s *Service) invite(ctx context.Context, tx *store.Tx, in *workflow.Inbound
 		}
 		p := locale.For(g.lang)
 		from := in.From
-		sent, err := s.Post.Send(ctx, tx, workflow.Notice{Mail: "transfer/" + strconv.FormatInt(int64(t.ID), 10), What: "invitation",
+		sent, err := s.Post.Send(ctx, tx, workflow.Notice{Mail: name(t.ID), What: "invitation",
 			To: g.addr, From: mail.Address{Local: "envoi", Domain: in.Address.Domain},
 			FromName: p.T("workflow-on-behalf", "Name", t.From), ReplyTo: &from, Lang: g.lang, Letter: invitation(p, t, l)})
 		if err != nil {
@@ -197,4 +197,3 @@ func days(s string) int {
 	}
 	return min(n, MaxDays)
 }
-

@@ -1,0 +1,106 @@
+package share
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"colporteur/locale"
+	"colporteur/webgateway/page"
+	"colporteur/workflow/link"
+	"colporteur/workflow/transfer"
+)
+
+var noTime time.Time
+
+// transferPage is what the template sees.
+type transferPage struct {
+	*transfer.View
+	Path  string // of the link, for everything below it
+	Zip   string // name of the whole in one file
+	Share string // address to pass on, for the owner
+}
+
+// FilePath is the address of a file. Its name stands at the end for browsers
+// and people; what is served follows from the number alone.
+func (p transferPage) FilePath(f transfer.File) string {
+	return p.Path + "/f/" + strconv.Itoa(f.Seq) + "/" + url.PathEscape(f.Name)
+}
+
+func (s *Share) transfer(w http.ResponseWriter, r *http.Request) error {
+	t, err := s.Transfers.Open(r.Context(), token(r))
+	if err != nil {
+		return err
+	}
+	v := page.View{Printer: page.Language(r, t.Link.Lang), Title: t.Subject}
+	if v.Title == "" {
+		v.Title = v.T("share-untitled")
+	}
+	p := transferPage{View: t, Path: "/t/" + string(token(r)), Zip: zipName(v.Printer, t.Subject)}
+	if t.Manage && t.Share != "" {
+		p.Share = s.URL + "/t/" + string(t.Share)
+	}
+	v.Data = p
+	return s.Pages.Write(w, http.StatusOK, "transfer.html", v)
+}
+
+func (s *Share) file(w http.ResponseWriter, r *http.Request) error {
+	seq, err := number(r, "seq")
+	if err != nil {
+		return err
+	}
+	f, err := s.Transfers.File(r.Context(), token(r), int(seq))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", safeType(f.MediaType))
+	w.Header().Set("Content-Disposition", attachment(f.Name))
+	return s.bytes(w, r, f.Blob, f.SHA256)
+}
+
+func (s *Share) zip(w http.ResponseWriter, r *http.Request) error {
+	t, err := s.Transfers.Open(r.Context(), token(r))
+	if err != nil {
+		return err
+	}
+	if r.PathValue("zip") != zipName(page.Language(r, t.Link.Lang), t.Subject) {
+		return notFound()
+	}
+	files := make([]entry, len(t.Files))
+	for i, f := range t.Files {
+		files[i] = entry{name: f.Name, size: f.Size, modified: t.Created, blob: f.Blob}
+	}
+	return s.stream(w, r, r.PathValue("zip"), files, func() error {
+		_, err := s.Transfers.Open(r.Context(), token(r))
+		return err
+	})
+}
+
+func (s *Share) recallTransfer(w http.ResponseWriter, r *http.Request) error {
+	t, err := s.Transfers.Open(r.Context(), token(r))
+	if err != nil {
+		return err
+	}
+	if err := s.Transfers.Recall(r.Context(), t.ID, link.Holder(t.Link)); err != nil {
+		return err
+	}
+	return s.done(w, r, page.Language(r, t.Link.Lang))
+}
+
+func (s *Share) extendTransfer(w http.ResponseWriter, r *http.Request) error {
+	t, err := s.Transfers.Open(r.Context(), token(r))
+	if err != nil {
+		return err
+	}
+	if _, err := s.Transfers.Extend(r.Context(), t.ID, link.Holder(t.Link)); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/t/"+string(token(r)), http.StatusSeeOther)
+	return nil
+}
+
+// zipName is the last element of the whole's address, and the name it is saved under.
+func zipName(p locale.Printer, subject string) string {
+	return fileWord(subject, p.T("share-zip")) + ".zip"
+}

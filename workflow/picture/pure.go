@@ -1,0 +1,167 @@
+package picture
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/image/draw"
+	"golang.org/x/image/webp"
+)
+
+// one picture at a time in our own memory, however many slots there are.
+var one sync.Mutex
+
+// pure makes the three files without libvips.
+func (m *Maker) pure(f io.ReadSeeker, k kind, orientation int, p *Picture) (err error) {
+	one.Lock()
+	defer one.Unlock()
+	img, err := decode(f, k)
+	if err != nil {
+		return err
+	}
+	large := upright(fit(img, LargeSide), orientation)
+	if err := write(p.Large, func(w io.Writer) error { return jpeg.Encode(w, large, &jpeg.Options{Quality: 84}) }); err != nil {
+		return err
+	}
+	if err := write(p.Thumb, func(w io.Writer) error {
+		return jpeg.Encode(w, fit(large, ThumbSide), &jpeg.Options{Quality: 80})
+	}); err != nil {
+		return err
+	}
+	if p.MediaType == PNG {
+		return write(p.Original, func(w io.Writer) error { return png.Encode(w, turned(img, orientation)) })
+	}
+	return write(p.Original, func(w io.Writer) error {
+		return jpeg.Encode(w, upright(opaque(img, img.Bounds().Dx(), img.Bounds().Dy()), orientation), &jpeg.Options{Quality: 92})
+	})
+}
+
+func decode(f io.Reader, k kind) (img image.Image, err error) {
+	defer func() {
+		if p := recover(); p != nil { // over bytes of a stranger
+			err = fmt.Errorf("%w: panic: %v", ErrUnreadable, p)
+		}
+	}()
+	switch k {
+	case kindJPEG:
+		img, err = jpeg.Decode(f)
+	case kindPNG:
+		img, err = png.Decode(f)
+	case kindWebP:
+		img, err = webp.Decode(f)
+	case kindHEIC:
+		img, err = decodeHEIC(f)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	return img, nil
+}
+
+func write(path string, f func(io.Writer) error) error {
+	w, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	err = f(w)
+	if cerr := w.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// fit makes img no longer than side on either side, on white.
+func fit(img image.Image, side int) *image.RGBA {
+	w, h := img.Bounds().Dx(), img.Bounds().Dy()
+	if w > side || h > side {
+		if w >= h {
+			w, h = side, max(1, (h*side+w/2)/w)
+		} else {
+			w, h = max(1, (w*side+h/2)/h), side
+		}
+	}
+	return opaque(img, w, h)
+}
+
+func opaque(img image.Image, w, h int) *image.RGBA {
+	out := image.NewRGBA(image.Rect(0, 0, w, h))
+	if o, ok := img.(interface{ Opaque() bool }); !ok || !o.Opaque() {
+		draw.Draw(out, out.Bounds(), image.NewUniform(color.White), image.Point{}, draw.Src)
+	}
+	// Far smaller: CatmullRom looks at every pixel, which ApproxBiLinear would not.
+	var s draw.Scaler = draw.CatmullRom
+	if img.Bounds().Dx() == w && img.Bounds().Dy() == h {
+		s = draw.NearestNeighbor
+	}
+	s.Scale(out, out.Bounds(), img, img.Bounds(), draw.Over, nil)
+	return out
+}
+
+// upright turns and mirrors as the EXIF orientation says (TIFF 6.0, tag 274).
+func upright(in *image.RGBA, orientation int) *image.RGBA {
+	if orientation < 2 || orientation > 8 {
+		return in
+	}
+	w, h := in.Bounds().Dx(), in.Bounds().Dy()
+	size := image.Rect(0, 0, w, h)
+	if orientation >= 5 {
+		size = image.Rect(0, 0, h, w)
+	}
+	out := image.NewRGBA(size)
+	for y := range h {
+		for x := range w {
+			to := out.PixOffset(place(x, y, w, h, orientation))
+			from := in.PixOffset(x, y)
+			copy(out.Pix[to:to+4:to+4], in.Pix[from:from+4])
+		}
+	}
+	return out
+}
+
+// turned is upright for pictures whose transparency is kept.
+func turned(img image.Image, orientation int) image.Image {
+	if orientation < 2 || orientation > 8 {
+		return img
+	}
+	b := img.Bounds()
+	w, h := b.Dx(), b.Dy()
+	size := image.Rect(0, 0, w, h)
+	if orientation >= 5 {
+		size = image.Rect(0, 0, h, w)
+	}
+	out := image.NewNRGBA(size)
+	for y := range h {
+		for x := range w {
+			tx, ty := place(x, y, w, h, orientation)
+			out.Set(tx, ty, img.At(b.Min.X+x, b.Min.Y+y))
+		}
+	}
+	return out
+}
+
+// place is where the stored pixel x, y belongs.
+func place(x, y, w, h, orientation int) (int, int) {
+	switch orientation {
+	case 2:
+		return w - 1 - x, y
+	case 3:
+		return w - 1 - x, h - 1 - y
+	case 4:
+		return x, h - 1 - y
+	case 5:
+		return y, x
+	case 6:
+		return h - 1 - y, x
+	case 7:
+		return h - 1 - y, w - 1 - x
+	case 8:
+		return y, w - 1 - x
+	}
+	return x, y
+}
