@@ -14,7 +14,7 @@ type Alias struct {
 }
 
 // AddAlias leads from, at a domain of ours, to more targets. Targets at our
-// domains must exist; those elsewhere need not. Kinds: BadAddress, NotFound,
+// domains must exist, save those of postmaster and abuse; those elsewhere need not. Kinds: BadAddress, NotFound,
 // Conflict (a member has the address), Loop, TooMany.
 func (s *Service) AddAlias(ctx context.Context, from mail.Address, to ...mail.Address) error {
 	from, err := checkNew(from)
@@ -61,12 +61,15 @@ func (s *Service) checkAlias(ctx context.Context, tx *store.Tx, domains []string
 		if w.seen[from.Key()] {
 			return mail.Refuse(mail.Loop, "accounts-alias-loop", "Address", from.String())
 		}
-		if len(w.dest) == 0 && mail.Is(w.refused, mail.NoSuchUser) {
+		// Who reads postmaster may be named before they are a member.
+		if len(w.dest) == 0 && mail.Is(w.refused, mail.NoSuchUser) && !isRole(from.Local) {
 			return w.refused
 		}
 	}
 	w := walk{Service: s, tx: tx, domains: domains, seen: map[string]bool{}}
-	if _, err := w.follow(ctx, from); err != nil || len(w.dest) > maxTargets {
+	if _, err := w.follow(ctx, from); isRole(from.Local) && mail.Is(err, mail.Unavailable) {
+		return nil
+	} else if err != nil || len(w.dest) > maxTargets {
 		return mail.Refuse(mail.TooMany, "accounts-alias-wide", "Address", from.String(), "Max", maxTargets).Because(err)
 	}
 	return nil

@@ -137,22 +137,17 @@ func (s *Service) Update(ctx context.Context, id mail.UserID, u Update) (Member,
 	return m, kinded(err)
 }
 
-// Suspend keeps a member out: they cannot sign in, and mail to them is
-// refused. Nothing is deleted. Twice is once.
-func (s *Service) Suspend(ctx context.Context, id mail.UserID) error {
-	return s.suspend(ctx, id, store.Micros(s.now()))
-}
-
-// Resume ends a suspension.
-func (s *Service) Resume(ctx context.Context, id mail.UserID) error { return s.suspend(ctx, id, 0) }
-
-func (s *Service) suspend(ctx context.Context, id mail.UserID, at int64) error {
+// Suspend keeps a member out (on), or lets them in again. A suspended member
+// cannot sign in, and mail to them is refused; nothing is deleted. Twice is once.
+func (s *Service) Suspend(ctx context.Context, id mail.UserID, on bool) error {
 	err := s.change(ctx, func(tx *store.Tx) error {
 		m, err := s.byID(ctx, tx, id)
-		if err != nil || m.Suspended.IsZero() == (at == 0) {
+		if err != nil || m.Suspended.IsZero() != on {
 			return err
 		}
-		if at != 0 {
+		at := int64(0)
+		if on {
+			at = store.Micros(s.now())
 			s.changed(tx, id)
 		}
 		_, err = tx.Exec(ctx, `UPDATE member SET suspended = $1 WHERE id = $2`, at, int64(id))

@@ -127,6 +127,7 @@ func (w *walk) follow(ctx context.Context, a mail.Address) (fallback bool, err e
 		return false, nil
 	}
 	base, detail, detailed := strings.Cut(a.Local, "+")
+	role, before := mail.FoldLocal(base), len(w.dest)
 	plain := mail.Address{Local: base, Domain: a.Domain}
 	for _, try := range []struct {
 		addr   mail.Address
@@ -140,7 +141,8 @@ func (w *walk) follow(ctx context.Context, a mail.Address) (fallback bool, err e
 		if found || err != nil {
 			return false, err
 		}
-		if found, err = w.alias(ctx, try.addr, try.detail); found || err != nil {
+		found, err = w.alias(ctx, try.addr, try.detail)
+		if err != nil || found && (len(w.dest) > before || !isRole(role)) {
 			return false, err
 		}
 	}
@@ -150,7 +152,7 @@ func (w *walk) follow(ctx context.Context, a mail.Address) (fallback bool, err e
 			return false, nil
 		}
 	}
-	if role := mail.FoldLocal(base); isRole(role) {
+	if isRole(role) { // also when it has an alias that leads to nobody any more
 		return true, w.role(ctx, role, a)
 	}
 	if w.refused == nil {
@@ -233,7 +235,7 @@ func (w *walk) role(ctx context.Context, role string, a mail.Address) error {
 	}
 	for _, n := range next {
 		before := len(w.dest)
-		if found, err := w.alias(ctx, n, ""); err != nil || found && len(w.dest) > before {
+		if _, err := w.alias(ctx, n, ""); err != nil || len(w.dest) > before {
 			return err
 		}
 	}

@@ -161,7 +161,8 @@ func (h *Host) Sweep(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("%s: %w", what, err))
 		}
 	}
-	step("transfers", h.Transfers.Sweep(ctx))
+	_, err := h.Transfers.Sweep(ctx)
+	step("transfers", err)
 	step("programs", h.Mux.Sweep(ctx))
 	step("links", h.Links.Sweep(ctx, memoryAge))
 	step("jobs", h.Queue.Sweep(ctx, memoryAge))

@@ -36,6 +36,7 @@ type wire struct {
 	rest     int64   // of a literal, still to be given out
 	next     literal // announced by the last line given out
 	pending  bool    // next is valid
+	tail     bool    // a literal is being given out; the rest of its line is to come
 	spent    int     // octets of lines in this command
 	boundary bool    // the library wants a new command
 
@@ -85,16 +86,9 @@ func (w *wire) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if w.pending { // the library read on, so it accepted the literal
-		w.pending = false
-		if w.next.size > maxLiteral && w.name() != "APPEND" {
-			return 0, errProtocol // it refuses these; unreachable
-		}
-		if w.rest = w.next.size; w.rest == 0 {
-			if err := w.line(); err != nil {
-				return 0, err
-			}
-		}
+	if len(w.have) == 0 && w.pending { // the library read on, so it accepted the literal
+		w.pending, w.tail = false, true
+		w.rest = w.next.size
 	}
 	if w.rest > 0 {
 		w.Conn.SetReadDeadline(time.Now().Add(stallTimeout))
@@ -133,13 +127,11 @@ func (w *wire) wait(reading bool) error {
 
 // abandon drops what is left of a command the library is through with.
 func (w *wire) abandon() error {
-	w.have = nil
-	lit := literal{size: w.rest}
-	more := w.rest > 0
-	w.rest = 0
+	lit, more := literal{size: w.rest}, w.tail
 	if w.pending {
-		lit, more, w.pending = w.next, !w.next.sync, false
+		lit, more = w.next, !w.next.sync
 	}
+	w.have, w.rest, w.pending, w.tail = nil, 0, false, false
 	if !more {
 		return nil
 	}
@@ -243,6 +235,8 @@ func (w *wire) command() error {
 
 // line reads how a command goes on after a literal.
 func (w *wire) line() error {
+	w.tail = false
+	w.Conn.SetReadDeadline(time.Now().Add(stallTimeout))
 	line, whole, err := w.read()
 	if err != nil {
 		return err

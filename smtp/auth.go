@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"strings"
 
@@ -23,6 +24,50 @@ func (s *session) authAllowed() bool {
 		return false
 	}
 	return s.tls != "" || s.srv.InsecureAuthFrom != nil && s.srv.InsecureAuthFrom(s.ip)
+}
+
+// beginAuth lets AUTH through to go-smtp only where it is offered: elsewhere the
+// credentials that came with it are neither looked at nor kept.
+func (l *leg) beginAuth() error {
+	switch {
+	case l.house.role == MX:
+		return l.wrong(notImplemented)
+	case !l.session.authAllowed():
+		return l.wrong(needTLS)
+	case !l.greeted || l.session.busy():
+		return l.wrong(badSequence)
+	}
+	mech, initial, _ := strings.Cut(l.cmd.arg, " ")
+	l.cmd.arg = "" // not to be found in memory or a log later on
+	if mech == "" {
+		return l.wrong(badArgument)
+	}
+	if initial = strings.TrimSpace(initial); initial != "" && !isBase64(initial) {
+		return l.wrong(badBase64)
+	}
+	if !isASCII(mech) {
+		return l.wrong(badArgument)
+	}
+	l.forward(strings.TrimRight("AUTH "+mech+" "+initial, " "), refusal{})
+	return nil
+}
+
+// answer is the client's answer to a 334. go-smtp says 454 to bad base64, as if
+// it might be better tomorrow; RFC 4954 §4 wants 501.
+func (l *leg) answer(text string, refused *refusal) {
+	if refused != nil || text != "*" && !isBase64(text) {
+		l.forward("*", badBase64)
+		return
+	}
+	l.forward(text, refusal{})
+}
+
+func isBase64(s string) bool {
+	if s == "=" || s == "" {
+		return true
+	}
+	_, err := base64.StdEncoding.DecodeString(s)
+	return err == nil
 }
 
 // AuthMechanisms is what EHLO shows.

@@ -27,10 +27,10 @@ type dotReader struct {
 // ten minutes is given up: one byte every few minutes would hold a place for ever.
 const slowest = 512
 
-// limit is the deadline for the next octets.
-func (d *dotReader) limit() time.Time {
-	idle := time.Now().Add(d.w.srv.Limits.Data)
-	slow := d.began.Add(10*time.Minute + time.Duration(d.n/slowest)*time.Second)
+// dataLimit is the deadline for the next octets of a mail of which n have come since began.
+func (l Limits) dataLimit(began time.Time, n int64) time.Time {
+	idle := time.Now().Add(l.Data)
+	slow := began.Add(10*time.Minute + time.Duration(n/slowest)*time.Second)
 	if slow.Before(idle) {
 		return slow
 	}
@@ -70,7 +70,7 @@ func (d *dotReader) fill() {
 	if d.w.r == d.w.w {
 		before = 0
 	}
-	if d.err = d.w.fill(d.limit(), true); d.err == io.EOF {
+	if d.err = d.w.fill(d.w.srv.Limits.dataLimit(d.began, d.n), true); d.err == io.EOF {
 		d.err = io.ErrUnexpectedEOF
 	}
 	d.n += int64(d.w.w - before)
@@ -198,11 +198,12 @@ func (s *strictReader) Read(p []byte) (int, error) {
 
 // content is the mail on its way to the Door: bounded, and with its header looked at.
 type content struct {
-	r     io.Reader
-	left  int64                   // octets until it is too big
-	check func(head []byte) error // nil once the header has passed
-	head  []byte
-	err   error // why the mail is refused; the Door gets it too
+	r      io.Reader
+	left   int64 // octets until it is too big
+	tooBig func() error
+	check  func(head []byte) error // nil once the header has passed
+	head   []byte
+	err    error // why the mail is refused; the Door gets it too
 }
 
 // maxHead is how much of a header is looked at.
@@ -216,7 +217,7 @@ func (c *content) Read(p []byte) (int, error) {
 	}
 	n, err := c.r.Read(p)
 	if c.left -= int64(n); c.left < 0 {
-		c.err = mail.Refuse(mail.TooBig, "kind-too-big")
+		c.err = c.tooBig()
 		return 0, c.err
 	}
 	if c.check != nil {

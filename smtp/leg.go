@@ -2,10 +2,11 @@ package smtp
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ type leg struct {
 	cmd     command
 	pending []byte // of the line that go-smtp is to read
 	chunk   int64  // octets of BDAT that come next
+	total   int64  // octets of the whole chunk
+	began   time.Time
 	auth    bool   // the next line is an answer to 334
 	mute    bool   // go-smtp's greeting is not sent: this leg begins after STARTTLS
 	instead string // sent in place of go-smtp's next reply
@@ -34,7 +37,14 @@ type leg struct {
 
 // Read gives go-smtp one line at a time, or octets of a BDAT chunk.
 // io.EOF ends its connection; what the client was to be told has been told then.
-func (l *leg) Read(p []byte) (int, error) {
+func (l *leg) Read(p []byte) (n int, err error) {
+	defer func() { // go-smtp recovers from what breaks in a command, not from what breaks in here
+		if r := recover(); r != nil {
+			l.srv.log().Error("session broke", "ip", l.ip, "err", fmt.Sprint(r), "stack", string(debug.Stack()))
+			l.hangup, l.pending = true, nil
+			n, err = 0, io.EOF
+		}
+	}()
 	for {
 		switch {
 		case len(l.pending) > 0:
@@ -44,7 +54,7 @@ func (l *leg) Read(p []byte) (int, error) {
 		case l.over || l.hangup:
 			return 0, io.EOF
 		case l.chunk > 0:
-			n, err := l.read(p[:min(int64(len(p)), l.chunk)], time.Now().Add(l.srv.Limits.Data))
+			n, err := l.read(p[:min(int64(len(p)), l.chunk)], l.srv.Limits.dataLimit(l.began, l.total-l.chunk))
 			l.chunk -= int64(n)
 			if err != nil {
 				// Not io.EOF: go-smtp would take the chunk for whole, and with LAST
@@ -158,7 +168,7 @@ func (l *leg) dispatch(text string) error {
 			l.hangup = true
 			return nil
 		}
-		l.chunk, l.junk = n, 0
+		l.chunk, l.total, l.began, l.junk = n, n, time.Now(), 0
 		l.forward("BDAT "+c.arg, refusal{})
 	case "VRFY":
 		l.forward("VRFY x", refusal{}) // says nothing about anybody (RFC 5321 §7.3)
@@ -232,50 +242,6 @@ func (l *leg) startTLS() error {
 	return nil
 }
 
-// beginAuth lets AUTH through to go-smtp only where it is offered: elsewhere the
-// credentials that came with it are neither looked at nor kept.
-func (l *leg) beginAuth() error {
-	switch {
-	case l.house.role == MX:
-		return l.wrong(notImplemented)
-	case !l.session.authAllowed():
-		return l.wrong(needTLS)
-	case !l.greeted || l.session.busy():
-		return l.wrong(badSequence)
-	}
-	mech, initial, _ := strings.Cut(l.cmd.arg, " ")
-	l.cmd.arg = "" // not to be found in memory or a log later on
-	if mech == "" {
-		return l.wrong(badArgument)
-	}
-	if initial = strings.TrimSpace(initial); initial != "" && !isBase64(initial) {
-		return l.wrong(badBase64)
-	}
-	if !isASCII(mech) {
-		return l.wrong(badArgument)
-	}
-	l.forward(strings.TrimRight("AUTH "+mech+" "+initial, " "), refusal{})
-	return nil
-}
-
-// answer is the client's answer to a 334. go-smtp says 454 to bad base64, as if
-// it might be better tomorrow; RFC 4954 §4 wants 501.
-func (l *leg) answer(text string, refused *refusal) {
-	if refused != nil || text != "*" && !isBase64(text) {
-		l.forward("*", badBase64)
-		return
-	}
-	l.forward(text, refusal{})
-}
-
-func isBase64(s string) bool {
-	if s == "=" || s == "" {
-		return true
-	}
-	_, err := base64.StdEncoding.DecodeString(s)
-	return err == nil
-}
-
 func isASCII(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= 0x80 {
@@ -308,6 +274,8 @@ func (l *leg) Write(p []byte) (int, error) {
 		p = append(append(append([]byte(nil), p[:4]...), l.srv.Hostname...), "\r\n"...)
 	case bytes.HasPrefix(p, []byte("250 2.0.0 Hello ")): // HELO
 		p = []byte("250 " + l.srv.Hostname + "\r\n")
+	case bytes.HasPrefix(p, []byte("552 5.3.4 Max ")): // BDAT: go-smtp counts before the session can
+		p = l.srv.refuse(l.session.lang(), l.srv.tooBig()).line()
 	case bytes.HasPrefix(p, []byte("502 ")): // what we do not implement never gets here: it is the order that is wrong
 		p = append([]byte("503"), p[3:]...)
 	}

@@ -106,9 +106,9 @@ type Server struct {
 	// nowhere. The dev profile says loopback.
 	InsecureAuthFrom func(netip.Addr) bool
 
-	MaxMessage int64 // of ordinary mail, in decoded bytes; 0 is 50 MiB
-	MaxDrop    int64 // of mail to programs, in decoded bytes; 0 is 3 GiB
-	WebURL     string
+	MaxMessage int64  // of ordinary mail, in decoded bytes; 0 is 50 MiB
+	MaxDrop    int64  // of mail to programs, in decoded bytes; 0 is 3 GiB
+	WebURL     string // where larger files go, for refusals
 
 	// ProxyFrom are the networks that must open with a PROXY header (version 1
 	// or 2) and are believed.
@@ -188,6 +188,11 @@ func (s *Server) maxWire() int64 {
 	}
 	n := max(m, d)
 	return min(n+n*2/5, 1<<32-1)
+}
+
+// tooBig refuses what is over every limit, in decoded bytes as people are told.
+func (s *Server) tooBig() error {
+	return mail.Refuse(mail.TooBig, "drop-too-big", "Limit", s.maxWire()*5/7/1_000_000, "URL", s.WebURL)
 }
 
 // Cut ends the sessions of a member at once: after a suspension or a new password.

@@ -3,7 +3,6 @@ package smtp
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"strings"
 	"sync"
@@ -43,7 +42,7 @@ func (s *session) maySend(ctx context.Context, u mail.UserID, a mail.Address) er
 // client is the other end, with its protocol as RFC 3848 and RFC 6531 §4.3 name it.
 func (s *session) client(utf8 bool) mail.Client {
 	p := "SMTP"
-	if s.esmtp {
+	if s.esmtp || s.tls != "" { // there is no SMTPS
 		p = "ESMTP"
 	}
 	if utf8 {
@@ -58,21 +57,14 @@ func (s *session) client(utf8 bool) mail.Client {
 	return mail.Client{IP: s.ip, Helo: s.helo, Protocol: p, TLS: s.tls}
 }
 
-// fail logs a refusal and makes go-smtp's error of it.
-func (s *session) fail(err error, rcpt string) *gosmtp.SMTPError {
-	kind := mail.KindOf(err)
-	id, from := "", ""
-	s.mu.Lock()
-	if s.tx != nil {
-		id, from = s.tx.ID, s.tx.From.String()
-	}
-	s.mu.Unlock()
-	s.logRefusal(err, kind, id, from, rcpt)
+// fail logs that a recipient was refused and makes go-smtp's error of it.
+func (s *session) fail(err error, env *mail.Envelope, rcpt string) *gosmtp.SMTPError {
+	s.logRefusal(err, env.ID, env.From.String(), rcpt)
 	return s.replyTo(err).smtp()
 }
 
-func (s *session) logRefusal(err error, kind mail.Kind, id, from, rcpt string) {
-	log := s.srv.log().Info
+func (s *session) logRefusal(err error, id, from, rcpt string) {
+	log, kind := s.srv.log().Info, mail.KindOf(err)
 	if kind == mail.Internal {
 		log = s.srv.log().Error
 	}
@@ -134,12 +126,13 @@ func (s *session) Mail(_ string, opts *gosmtp.MailOptions) error {
 	case gosmtp.DSNReturnHeaders:
 		env.Ret = mail.RetHeaders
 	}
-	if err := s.sender(env, cmd.path); err != nil {
-		return s.fail(err, "")
+	err := s.sender(env, cmd.path)
+	if err == nil && cmd.size > s.srv.maxWire() {
+		err = s.srv.tooBig()
 	}
-	if limit := s.srv.maxWire(); cmd.size > limit {
-		// In decoded bytes, as the limit is told to people.
-		return s.fail(mail.Refuse(mail.TooBig, "drop-too-big", "Limit", limit*5/7/1_000_000, "URL", s.srv.WebURL), "")
+	if err != nil {
+		s.logRefusal(err, env.ID, cmd.path, "")
+		return s.replyTo(err).smtp()
 	}
 	s.mu.Lock()
 	s.tx, s.taken = env, 0
@@ -209,7 +202,7 @@ func (s *session) Rcpt(_ string, opts *gosmtp.RcptOptions) error {
 	case cmd.bad || cmd.path == "":
 		return badPath.smtp()
 	case s.taken >= l.Recipients:
-		return s.fail(mail.Refuse(mail.TooMany, "too-many-recipients", "Max", l.Recipients), "")
+		return s.fail(mail.Refuse(mail.TooMany, "too-many-recipients", "Max", l.Recipients), env, cmd.path)
 	}
 	now := s.srv.now()
 	stranger := env.Origin == mail.FromMX
@@ -220,15 +213,15 @@ func (s *session) Rcpt(_ string, opts *gosmtp.RcptOptions) error {
 			return s.replyTo(mail.Refuse(mail.RateLimited, "smtp-too-many-unknown", "Minutes", minutes(until.Sub(now)))).smtp()
 		}
 	} else if n, until := s.srv.sent.add(s.user.ID, 0, now); n >= l.PerMember {
-		return s.fail(mail.Refuse(mail.RateLimited, "smtp-member-rate", "Max", l.PerMember, "Minutes", minutes(until.Sub(now))), cmd.path)
+		return s.fail(mail.Refuse(mail.RateLimited, "smtp-member-rate", "Max", l.PerMember, "Minutes", minutes(until.Sub(now))), env, cmd.path)
 	}
 	to, err := address(cmd.path, env.UTF8)
 	if err != nil {
-		return s.fail(err, "")
+		return s.fail(err, env, cmd.path)
 	}
 	r := mail.Recipient{Address: to, ORCPT: orcpt(cmd), Notify: notify(opts.Notify)}
 	if err := s.srv.Door.Recipient(s.ctx, env, r); err != nil {
-		return s.refused(err, to, stranger, now)
+		return s.refused(err, env, to, now)
 	}
 	s.taken++
 	if !stranger {
@@ -241,21 +234,21 @@ func (s *session) Rcpt(_ string, opts *gosmtp.RcptOptions) error {
 }
 
 // refused answers a recipient that the Door does not take.
-func (s *session) refused(err error, to mail.Address, stranger bool, now time.Time) error {
+func (s *session) refused(err error, env *mail.Envelope, to mail.Address, now time.Time) error {
 	if !mail.Is(err, mail.NoSuchUser) {
-		return s.fail(err, to.String())
+		return s.fail(err, env, to.String())
 	}
 	if strings.ContainsAny(to.Local, "%!@") {
 		// ann%far.test@here and far.test!ann@here once meant "pass it on".
 		err = mail.Refuse(mail.RelayDenied, "relay-denied", "Address", to.String())
 	}
-	if stranger {
+	if env.Origin == mail.FromMX {
 		s.srv.strange.add(block(s.ip), 1, now)
 		if s.unknown++; s.unknown > s.srv.Limits.Unknown {
 			return s.about("smtp-stop-guessing").smtp()
 		}
 	}
-	return s.fail(err, to.String())
+	return s.fail(err, env, to.String())
 }
 
 func minutes(d time.Duration) int { return max(1, int((d+time.Minute-1)/time.Minute)) }
@@ -278,73 +271,6 @@ func notify(values []gosmtp.DSNNotify) (n mail.Notify) {
 		}
 	}
 	return n
-}
-
-// endOfData is the empty mail that go-smtp reads after DATA: the real one goes
-// past it, from the wire to the Door.
-var endOfData = []byte(".\r\n")
-
-// Data is DATA, and the whole of a BDAT transfer.
-func (s *session) Data(r io.Reader) error {
-	s.mu.Lock()
-	env := s.tx
-	s.tx = nil
-	s.mu.Unlock()
-	s.house.begin()
-	defer s.house.finish()
-	if env == nil {
-		return badSequence.smtp()
-	}
-	if pipe, chunked := r.(*io.PipeReader); chunked {
-		return s.chunks(env, pipe)
-	}
-	s.pending = endOfData
-	s.beginBody()
-	defer s.endBody()
-	dots := &dotReader{w: s.wire, began: time.Now()}
-	err := s.accept(env, dots)
-	if !dots.drain(2 * s.srv.maxWire()) {
-		// The client is gone, too slow or without end: there is nothing to go on with.
-		s.pending = nil
-		s.failed(brokenOff(dots.err))
-		return lost.smtp()
-	}
-	return err
-}
-
-func brokenOff(err error) error {
-	if err == nil { // more than anybody may send
-		return errNotSMTP
-	}
-	return err
-}
-
-func (s *session) chunks(env *mail.Envelope, pipe *io.PipeReader) error {
-	var r io.Reader = pipe
-	if env.Body != mail.BodyBinary {
-		r = &strictReader{r: pipe}
-	}
-	return s.accept(env, r)
-}
-
-// accept brings the mail to the Door; the reply is what it returns, 250 too.
-func (s *session) accept(env *mail.Envelope, r io.Reader) error {
-	body := &content{r: r, left: s.srv.maxWire(), check: s.headerCheck(s.ctx, env)}
-	err := s.srv.Door.Accept(s.ctx, env, body)
-	if body.err != nil && body.err != io.EOF {
-		err = body.err // the Door may have given it another kind
-	}
-	if err == nil {
-		return fixed(250, 2, 0, 0, "OK, kept as "+env.ID).smtp()
-	}
-	var known *mail.Error
-	if !errors.As(err, &known) && body.err == err {
-		// The connection broke: that is not our fault, and nobody reads the reply.
-		s.srv.log().Info("broken off", "mail", env.ID, "from", env.From.String(), "ip", s.ip, "user", env.User.ID, "err", err)
-		return lost.smtp()
-	}
-	s.logRefusal(err, mail.KindOf(err), env.ID, env.From.String(), "")
-	return s.replyTo(err).smtp()
 }
 
 // Reset forgets the mail under way.

@@ -182,6 +182,7 @@ type host struct {
 	log      *logBuffer
 	stop     context.CancelFunc
 	stopped  chan error
+	breaks   bool // a session is meant to break
 }
 
 type logBuffer struct {
@@ -237,8 +238,8 @@ func start(t testing.TB, role Role, change ...func(*Server)) *host {
 		case <-time.After(15 * time.Second):
 			t.Error("Serve did not return")
 		}
-		if s := h.log.String(); strings.Contains(s, "session broke") {
-			t.Errorf("a session broke:\n%s", s)
+		if s := h.log.String(); strings.Contains(s, "session broke") != h.breaks {
+			t.Errorf("a session broke, or did not:\n%s", s)
 		}
 	})
 	return h

@@ -21,8 +21,8 @@ import (
 // Gateway answers HTTP for one host.
 type Gateway struct {
 	Hostname string
-	Domain   string // the first mail domain, for the addresses on the home page
-	URL      string // the public address of this site; links are never made from a Host header
+	Domain   func(context.Context) string // the first mail domain, for the addresses on the home page
+	URL      string                       // the public address of this site; links are never made from a Host header
 	Share    *share.Share
 	Pages    *page.Pages
 	Healthy  func(context.Context) error // nil when the host takes work
@@ -64,11 +64,12 @@ func (g *Gateway) mail(w http.ResponseWriter, r *http.Request) error {
 func (g *Gateway) plain(w http.ResponseWriter, r *http.Request, name, title string) error {
 	v := page.View{Printer: page.Language(r, "")}
 	v.Title = v.T(title, "Host", g.Hostname)
+	domain := g.Domain(r.Context())
 	drop, album := "envoi", "album+vacances"
 	if v.Lang == "en" {
 		drop, album = "send", "album+holidays"
 	}
-	v.Data = map[string]any{"Host": g.Hostname, "Drop": drop + "@" + g.Domain, "Album": album + "@" + g.Domain}
+	v.Data = map[string]any{"Host": g.Hostname, "Drop": drop + "@" + domain, "Album": album + "@" + domain}
 	return g.Pages.Write(w, http.StatusOK, name, v)
 }
 

@@ -67,6 +67,17 @@ func (in *Inbound) Key() string {
 	return "mail:" + in.Mail
 }
 
+// program names the recipient this is for: a mail may go to two albums. The
+// token of a reply address is not written down.
+func (in *Inbound) program() string {
+	local := mail.FoldLocal(in.Address.Local)
+	if in.Vars["token"] != "" {
+		h := sha256.Sum256([]byte(local))
+		return in.Pattern + " " + hex.EncodeToString(h[:8])
+	}
+	return store.Clean(local)
+}
+
 // Automatic says that no person sent this mail: a vacation notice, a list.
 // Nothing it says is a command, and it is not answered (RFC 3834 §2).
 func (in *Inbound) Automatic() bool { return in.Summary.Auto != "" || in.From.IsZero() }
@@ -97,7 +108,7 @@ func (in *Inbound) notice(l letter.Letter) Notice {
 	if l.Subject == "" {
 		l.Subject = "Re: " + in.Subject()
 	}
-	n := Notice{Mail: in.Key(), What: "reply " + in.Pattern, To: in.From, ToName: in.Sender.Name, From: in.Address,
+	n := Notice{Mail: in.Key(), What: "reply " + in.program(), To: in.From, ToName: in.Sender.Name, From: in.Address,
 		Lang: in.Lang(), Replied: true, Letter: l}
 	if id := in.Summary.MessageID; id != "" {
 		n.InReplyTo = id

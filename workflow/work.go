@@ -101,11 +101,11 @@ func (m *Mux) inbound(ctx context.Context, p *delivery.Program) (*Inbound, route
 	return in, rt, m.DB.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO inbound (id, mail, message, program, member, key, state, created)
 			VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7) ON CONFLICT (mail, program) DO NOTHING`,
-			store.NewID(), in.Mail, int64(p.Message), rt.pattern, int64(p.Sender.ID), in.Key(), store.Micros(m.now())); err != nil {
+			store.NewID(), in.Mail, int64(p.Message), in.program(), int64(p.Sender.ID), in.Key(), store.Micros(m.now())); err != nil {
 			return err
 		}
 		var state string
-		if err := tx.QueryRow(ctx, `SELECT state FROM inbound WHERE mail = $1 AND program = $2`, in.Mail, in.Pattern).Scan(&state); err != nil {
+		if err := tx.QueryRow(ctx, `SELECT state FROM inbound WHERE mail = $1 AND program = $2`, in.Mail, in.program()).Scan(&state); err != nil {
 			return err
 		}
 		in.settled = state == "delivered"
@@ -121,7 +121,7 @@ func (m *Mux) inbound(ctx context.Context, p *delivery.Program) (*Inbound, route
 func (in *Inbound) Settle(ctx context.Context, tx *store.Tx) (first bool, err error) {
 	var one int
 	err = tx.QueryRow(ctx, `SELECT 1 FROM inbound WHERE member = $1 AND key = $2 AND program = $3 AND state = 'delivered' LIMIT 1`,
-		int64(in.Sender.ID), in.Key(), in.Pattern).Scan(&one)
+		int64(in.Sender.ID), in.Key(), in.program()).Scan(&one)
 	if err != store.ErrNoRows {
 		return false, err
 	}
@@ -174,7 +174,7 @@ func Pause(attempts int) time.Duration {
 }
 
 func (in *Inbound) state(ctx context.Context, tx *store.Tx, s string) error {
-	_, err := tx.Exec(ctx, `UPDATE inbound SET state = $1 WHERE mail = $2 AND program = $3`, s, in.Mail, in.Pattern)
+	_, err := tx.Exec(ctx, `UPDATE inbound SET state = $1 WHERE mail = $2 AND program = $3`, s, in.Mail, in.program())
 	return err
 }
 

@@ -178,7 +178,7 @@ func TestASuspendedMemberIsOutAtOnce(t *testing.T) {
 	home := w.Server("home.test")
 	ann := home.Member("ann")
 	session := ann.IMAP()
-	if err := home.Accounts.Suspend(t.Context(), ann.Account.ID, true); err != nil {
+	if err := home.Accounts.Suspend(t.Context(), ann.Account.ID); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -192,7 +192,7 @@ func TestASuspendedMemberIsOutAtOnce(t *testing.T) {
 	if err := home.FromOutside("a@elsewhere.invalid", []string{ann.Address}, []byte("Subject: x\r\n\r\nx\r\n")); code(err) != 550 {
 		t.Errorf("mail to them: %v, want 550", err)
 	}
-	if err := home.Accounts.Suspend(t.Context(), ann.Account.ID, false); err != nil {
+	if err := home.Accounts.Resume(t.Context(), ann.Account.ID); err != nil {
 		t.Fatal(err)
 	}
 	ann.Send(ann.Address)

@@ -20,6 +20,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"colporteur/accounts"
+	cmail "colporteur/mail"
 )
 
 // Member is somebody with an account, and the mail program they use.
@@ -40,7 +41,7 @@ func (s *Server) Member(name string, lang ...string) *Member {
 	}
 	m := &Member{Server: s, Address: name + "@" + s.Domain, Password: "the password of " + name}
 	var err error
-	m.Account, err = s.Accounts.AddMember(t.Context(), accounts.NewMember{Address: m.Address, Name: strings.ToUpper(name[:1]) + name[1:], Lang: l, Password: m.Password})
+	m.Account, err = s.Accounts.AddMember(t.Context(), accounts.NewMember{Address: cmail.MustAddress(m.Address), Name: strings.ToUpper(name[:1]) + name[1:], Lang: l, Password: m.Password})
 	if err != nil {
 		t.Fatalf("add %s: %v", m.Address, err)
 	}

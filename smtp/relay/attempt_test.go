@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -252,8 +253,11 @@ func TestShutdownDoesNotWaitForASilentPeer(t *testing.T) {
 		c, err := ln.Accept()
 		if err == nil {
 			defer c.Close()
+			io.WriteString(c, "220 wait for it\r\n")
+			br := bufio.NewReader(c)
+			br.ReadString('\n') // EHLO: from now on it listens
 			stop()
-			c.Read(make([]byte, 1))
+			br.ReadByte()
 		}
 	}()
 	res := n.relay.attempt(ctx, n.mail("bob@far.test"), letter(sample), yes)
@@ -351,7 +355,7 @@ func TestDeliveryNotificationWishesArePassedOn(t *testing.T) {
 		far := n.site("far.test", func(s *sink) { s.ehlo = ext })
 		d := n.mail("bob@far.test")
 		d.EnvID, d.Ret = "a+b c", mail.RetHeaders
-		d.To[0].ORCPT, d.To[0].Notify = "rfc822;b+ob@home.test", mail.NotifySuccess|mail.NotifyDelay
+		d.To[0].ORCPT, d.To[0].Notify = "rfc822;b+2Bob@home.test", mail.NotifySuccess|mail.NotifyDelay
 		if p := n.one(d); !p.sent || p.peerDSN != (ext != nil) {
 			t.Fatalf("got %+v %v", p, p.last)
 		}

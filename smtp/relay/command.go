@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"colporteur/mail"
@@ -72,8 +73,9 @@ func (t *transaction) rcptCommand(p *progress) string {
 		}
 		b.WriteString(" NOTIFY=" + strings.Join(words, ","))
 	}
-	if kind, addr, ok := strings.Cut(p.ORCPT, ";"); ok && isAtom(kind) {
-		b.WriteString(" ORCPT=" + kind + ";" + xtext(addr))
+	// It goes on as it came, encoded (RFC 3461 §5.2.1).
+	if kind, addr, ok := strings.Cut(p.ORCPT, ";"); ok && isAtom(kind) && isXtext(addr) {
+		b.WriteString(" ORCPT=" + kind + ";" + addr)
 	}
 	return b.String()
 }
@@ -87,6 +89,31 @@ func xtext(s string) string {
 		} else {
 			fmt.Fprintf(&b, "+%02X", c)
 		}
+	}
+	return b.String()
+}
+
+func isXtext(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] >= 0x7f || s[i] == '=' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// unxtext undoes xtext; what is not xtext stays as it is.
+func unxtext(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '+' && i+2 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
 	}
 	return b.String()
 }

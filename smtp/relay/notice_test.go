@@ -100,7 +100,7 @@ func TestNoticeNamesOnlyThoseWhoWereRefused(t *testing.T) {
 	})
 	w := &work{Relay: n.mail("ok@far.test", "grey@far.test", "gone@far.test")}
 	w.EnvID = "env 1"
-	w.To[2].ORCPT = "rfc822;old@home.test"
+	w.To[2].ORCPT = "rfc822;old+2Bx@home.test"
 	n.drive(w, letter(sample), nil)
 	seen := map[string]int{}
 	for _, m := range far.took() {
@@ -120,7 +120,7 @@ func TestNoticeNamesOnlyThoseWhoWereRefused(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", field, got, want)
 		}
 	}
-	for field, want := range map[string]string{"Final-Recipient": "rfc822; gone@far.test", "Original-Recipient": "rfc822; old@home.test",
+	for field, want := range map[string]string{"Final-Recipient": "rfc822; gone@far.test", "Original-Recipient": "rfc822; old+x@home.test",
 		"Action": "failed", "Status": "5.1.1", "Remote-Mta": "dns; mx.far.test", "Diagnostic-Code": "smtp; 550 5.1.1 no such user"} {
 		if got := p.status[1].Get(field); got != want {
 			t.Errorf("%s: got %q, want %q", field, got, want)

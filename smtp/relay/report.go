@@ -122,7 +122,7 @@ func (r *Relay) status(b *bytes.Buffer, w *work, n *notice) {
 		b.WriteString("\r\n")
 		if f.To.ORCPT != "" {
 			if kind, addr, ok := strings.Cut(f.To.ORCPT, ";"); ok && isAtom(kind) {
-				field("Original-Recipient", kind+"; "+tidy(addr))
+				field("Original-Recipient", kind+"; "+tidy(unxtext(addr)))
 			}
 		}
 		field("Final-Recipient", typed(f.To.Address))

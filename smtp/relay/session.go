@@ -59,8 +59,8 @@ type session struct {
 	tls  string // "TLS1.3 …" once encrypted
 
 	mu     sync.Mutex
-	ended  bool // ctx has ended
-	leaves time.Time
+	ended  time.Time // when ctx ended; zero while it lasts
+	dotted bool      // the final dot is out, its reply is not in
 	stop   func() bool
 }
 
@@ -77,7 +77,7 @@ func newSession(ctx context.Context, conn net.Conn, hostname string, wait patien
 	s.stop = context.AfterFunc(ctx, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.ended = true
+		s.ended = time.Now()
 		s.conn.SetDeadline(s.limit(time.Now()))
 	})
 	return s
@@ -100,23 +100,21 @@ func (s *session) deadline(d time.Duration) {
 
 func (s *session) limit(t time.Time) time.Time {
 	switch {
-	case !s.ended:
+	case s.ended.IsZero():
 		return t
-	case s.leaves.IsZero():
-		return time.Unix(1, 0)
-	case t.Before(s.leaves):
-		return s.leaves
+	case s.dotted:
+		return s.ended.Add(s.wait.parting)
 	}
-	return s.leaves
+	return time.Unix(1, 0) // the past: whatever waits on the connection wakes up
 }
 
-// commit is called when the final dot is about to go out: from here on, even a
-// shutdown leaves the peer a few seconds to answer, because to hang up now
-// makes a duplicate.
-func (s *session) commit() {
+// dot is told when the final dot is about to go out, and when its reply is in.
+// Between the two even a shutdown leaves the peer a few seconds to answer,
+// because to hang up then makes a duplicate.
+func (s *session) dot(out bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.leaves = time.Now().Add(s.wait.parting)
+	s.dotted = out
 }
 
 // Close hangs up, politely if the peer still listens. The reply to QUIT is

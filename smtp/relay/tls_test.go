@@ -59,6 +59,7 @@ func TestRequireTLS(t *testing.T) {
 		sent, lost bool
 	}{
 		{"no STARTTLS", nil, false, true},
+		{"REQUIRETLS without STARTTLS", func(s *sink) { s.ehlo = []string{"REQUIRETLS"} }, false, true},
 		{"no REQUIRETLS", func(s *sink) { s.cert = good }, false, true},
 		{"REQUIRETLS in clear only", func(s *sink) { s.cert, s.ehlo, s.ehloTLS = good, []string{"REQUIRETLS"}, []string{"SIZE"} }, false, true},
 		{"another's certificate", func(s *sink) { s.cert, s.ehlo = certificate(t, "mx.far.test"), []string{"REQUIRETLS"} }, false, false},

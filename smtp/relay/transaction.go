@@ -127,9 +127,10 @@ func (t *transaction) deliver(res *result, accepted, over []*progress) ([]*progr
 		res.fail = fmt.Errorf("%w: %w", errLease, err)
 		return nil, false, nil
 	}
-	t.commit()
+	t.dot(true)
 	t.bw.WriteString(".\r\n")
 	r, err := t.reply(t.wait.final)
+	t.dot(false)
 	switch {
 	case err != nil:
 		// The peer may or may not have it. It is sent again later, never to

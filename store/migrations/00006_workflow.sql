@@ -27,7 +27,7 @@ CREATE TABLE inbound (
     id      BIGINT PRIMARY KEY,
     mail    TEXT NOT NULL,
     message BIGINT NOT NULL,
-    program TEXT NOT NULL, -- the pattern
+    program TEXT NOT NULL, -- local part of its address
     member  BIGINT NOT NULL,
     key     TEXT NOT NULL, -- knows the mail again when it comes twice
     state   TEXT NOT NULL, -- pending, processing, delivered, bounced, failed

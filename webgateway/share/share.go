@@ -60,8 +60,7 @@ func number(r *http.Request, name string) (int64, error) {
 	return n, nil
 }
 
-// confirm shows what a person is about to do when they came by a plain link,
-// and is the page after they did it.
+// done is the page after a recall.
 func (s *Share) done(w http.ResponseWriter, r *http.Request, p locale.Printer) error {
 	v := page.View{Printer: p, Title: p.T("share-recalled-title")}
 	return s.Pages.Write(w, http.StatusOK, "recalled.html", v)

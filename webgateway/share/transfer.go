@@ -69,7 +69,7 @@ func (s *Share) zip(w http.ResponseWriter, r *http.Request) error {
 	}
 	files := make([]entry, len(t.Files))
 	for i, f := range t.Files {
-		files[i] = entry{name: f.Name, size: f.Size, modified: t.Created, blob: f.Blob}
+		files[i] = entry{name: f.Name, modified: t.Created, blob: f.Blob}
 	}
 	return s.stream(w, r, r.PathValue("zip"), files, func() error {
 		_, err := s.Transfers.Open(r.Context(), token(r))

@@ -17,7 +17,6 @@ import (
 // entry is one file of a zip.
 type entry struct {
 	name     string
-	size     int64
 	modified time.Time
 	blob     blob.ID
 }

@@ -28,7 +28,7 @@ func (s *Service) Recall(ctx context.Context, id ID, by link.Caller) error {
 			if !l.Manage {
 				continue
 			}
-			if _, err := s.Post.Send(ctx, tx, workflow.Notice{Mail: "album/" + strconv.FormatInt(int64(id), 10), What: "recalled",
+			if _, err := s.Post.Send(ctx, tx, workflow.Notice{Mail: name(id), What: "recalled",
 				To: l.Person, From: mail.Address{Local: "aide", Domain: l.Person.Domain}, Lang: l.Lang,
 				Letter: recalled(locale.For(l.Lang), a)}); err != nil {
 				return err
@@ -42,6 +42,9 @@ func (s *Service) Recall(ctx context.Context, id ID, by link.Caller) error {
 	}
 	return err
 }
+
+// name is what notices about an album are keyed by.
+func name(id ID) string { return "album/" + strconv.FormatInt(int64(id), 10) }
 
 // end removes everything of a but a row without names.
 func (s *Service) end(ctx context.Context, tx *store.Tx, a *Album) error {

@@ -343,7 +343,7 @@ func (s *Service) invite(ctx context.Context, tx *store.Tx, in *workflow.Inbound
 			}
 		}
 		p, from := locale.For(g.lang), in.From
-		sent, err := s.Post.Send(ctx, tx, workflow.Notice{Mail: "album " + in.Key(), What: "invitation", To: g.addr,
+		sent, err := s.Post.Send(ctx, tx, workflow.Notice{Mail: name(a.ID) + " " + in.Key(), What: "invitation", To: g.addr,
 			From: in.Address, FromName: p.T("workflow-on-behalf", "Name", a.From), ReplyTo: &from,
 			Lang: g.lang, Letter: invitation(p, a, len(inc.photos), known, l)})
 		if err != nil {

@@ -1,0 +1,76 @@
+package host
+
+import (
+	"context"
+	"path/filepath"
+
+	"colporteur/delivery"
+	"colporteur/mail"
+	"colporteur/store"
+	"colporteur/store/queue"
+	"colporteur/webgateway"
+	"colporteur/webgateway/page"
+	"colporteur/webgateway/share"
+	"colporteur/workflow"
+	"colporteur/workflow/album"
+	"colporteur/workflow/link"
+	"colporteur/workflow/picture"
+	"colporteur/workflow/transfer"
+)
+
+// paths is where a link of a kind is opened.
+var paths = map[string]string{link.Transfer: "/t/", link.Album: "/a/"}
+
+func (h *Host) wireWorkflow(ctx context.Context) error {
+	now, log, url := h.opt.Now, h.opt.Log, h.Config.Web.URL
+	h.Links = &link.Service{DB: h.DB, Key: subkey(h.opt.Key, "link"), Now: now}
+	post := &workflow.Post{Queue: h.Queue, Door: h.Door, Links: h.Links, Hostname: h.Config.Hostname, Now: now, Log: log,
+		WebURL: func(kind string, t link.Token) string { return url + paths[kind] + string(t) }}
+	lang := func(ctx context.Context, a mail.Address) string {
+		m, err := h.Accounts.ByAddress(ctx, a)
+		if err != nil {
+			return ""
+		}
+		return m.Lang
+	}
+	h.Transfers = &transfer.Service{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Links: h.Links, Post: post, LangOf: lang, Now: now, Log: log}
+	h.Albums = &album.Service{DB: h.DB, Blobs: h.Blobs, Links: h.Links, Post: post, LangOf: lang, Now: now, Log: log,
+		Pictures: &picture.Maker{Dir: filepath.Join(h.Config.Data, "tmp")}}
+	h.Mux = &workflow.Mux{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Post: post, Now: now, Log: log}
+	guide := &workflow.Guide{Site: url}
+	for pattern, p := range map[string]workflow.Processor{
+		"envoi": h.Transfers, "envoi+{days}": h.Transfers, "send": h.Transfers, "send+{days}": h.Transfers,
+		"album+{name}": h.Albums, "album-{name}": h.Albums,
+		"aide": guide, "help": guide,
+		"r.{token}": &workflow.Replies{Links: h.Links, To: map[string]workflow.Commanded{link.Transfer: h.Transfers, link.Album: h.Albums}},
+	} {
+		h.Mux.Handle(pattern, p)
+	}
+	// Pictures are heavy: few at once, and one person's many do not hold up the others.
+	h.Queue.Handle(delivery.JobProgram, queue.Options{Workers: 4, PerLane: 2}, h.Mux.Work)
+	h.Queue.Handle(workflow.JobNotice, queue.Options{Workers: 8}, post.Work)
+	h.Accounts.Removed = func(ctx context.Context, tx *store.Tx, account mail.AccountID) error {
+		if err := h.Transfers.Removed(ctx, tx, account); err != nil {
+			return err
+		}
+		if err := h.Albums.Removed(ctx, tx, account); err != nil {
+			return err
+		}
+		return h.Mailboxes.DeleteAccount(ctx, tx, account)
+	}
+
+	pages := &page.Pages{Log: log}
+	h.Gateway = &webgateway.Gateway{Hostname: h.Config.Hostname, URL: url, Pages: pages, Healthy: h.Healthy, Log: log,
+		Domain: h.firstDomain,
+		Share:  &share.Share{Pages: pages, Transfers: h.Transfers, Albums: h.Albums, Blobs: h.Blobs, URL: url}}
+	return nil
+}
+
+// firstDomain is the mail domain the home page speaks of.
+func (h *Host) firstDomain(ctx context.Context) string {
+	ds, err := h.Accounts.Domains(ctx)
+	if err != nil || len(ds) == 0 {
+		return h.Config.Hostname
+	}
+	return ds[0]
+}

@@ -1,0 +1,159 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"colporteur/store"
+)
+
+const columns = `id, kind, lane, key, payload, message, due, created, attempts, lease, held, reason`
+
+func scanJob(scan func(...any) error) (*Job, error) {
+	j := &Job{}
+	var key *string
+	var message *int64
+	var due, created, held int64
+	err := scan(&j.ID, &j.Kind, &j.Lane, &key, &j.Payload, &message, &due, &created, &j.Attempts, &j.lease, &held, &j.Reason)
+	if err != nil {
+		return nil, err
+	}
+	if key != nil {
+		j.Key = *key
+	}
+	if message != nil {
+		j.Message = *message
+	}
+	j.Due, j.Created = store.Time(due), store.Time(created)
+	j.Held, j.Running = held != 0, j.lease != 0
+	return j, nil
+}
+
+// List returns living jobs of a kind ("" is every kind), oldest first, at most limit.
+func (q *Queue) List(ctx context.Context, kind string, limit int) (jobs []Job, err error) {
+	err = q.DB.Read(ctx, func(tx *store.Tx) error {
+		jobs = nil
+		rows, err := tx.Query(ctx, `SELECT `+columns+` FROM job WHERE (kind = $1 OR $1 = '') AND done = 0 ORDER BY id LIMIT $2`, kind, limit)
+		return store.Each(rows, err, func(scan func(...any) error) error {
+			j, err := scanJob(scan)
+			if err == nil {
+				jobs = append(jobs, *j)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	return jobs, nil
+}
+
+// Retry makes a job due now; Hold and Release park it and put it back; Cancel
+// ends it. They say store.ErrNoRows when there is no such living job.
+func (q *Queue) Retry(ctx context.Context, id ID) error {
+	// A running one keeps its lease: two workers at once is what leases are against.
+	return q.command(ctx, id, `UPDATE job SET due = $1, next = CASE WHEN lease = 0 THEN $1 ELSE next END WHERE id = $2 AND done = 0 RETURNING kind`,
+		store.Micros(q.now()), int64(id))
+}
+
+// Hold parks a job; see Retry. A handler that has it goes on to its end.
+func (q *Queue) Hold(ctx context.Context, id ID) error {
+	return q.command(ctx, id, `UPDATE job SET held = 1 WHERE id = $1 AND done = 0 RETURNING kind`, int64(id))
+}
+
+// Release puts a held job back; see Retry.
+func (q *Queue) Release(ctx context.Context, id ID) error {
+	return q.command(ctx, id, `UPDATE job SET held = 0 WHERE id = $1 AND done = 0 RETURNING kind`, int64(id))
+}
+
+// Cancel ends a job; see Retry. A handler that has it loses it: its ctx ends
+// and Confirm says so.
+func (q *Queue) Cancel(ctx context.Context, id ID) error {
+	err := q.command(ctx, id, `UPDATE job SET done = $1, lease = 0, payload = $2, message = NULL, reason = 'cancelled' WHERE id = $3 AND done = 0 RETURNING kind`,
+		store.Micros(q.now()), []byte{}, int64(id))
+	if err != nil {
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, k := range q.kinds {
+		k.cancel(id, ErrLost)
+	}
+	return nil
+}
+
+// command runs an operator's statement on one job and wakes its workers.
+func (q *Queue) command(ctx context.Context, id ID, statement string, args ...any) error {
+	err := q.DB.Write(ctx, func(tx *store.Tx) error {
+		var kind string
+		if err := tx.QueryRow(ctx, statement, args...).Scan(&kind); err != nil {
+			return err
+		}
+		tx.AfterCommit(func() { q.wake(kind) })
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("job %d: %w", id, err)
+	}
+	return nil
+}
+
+// Idle waits until no job of the given kinds (none given: any kind) is running
+// or due now.
+func (q *Queue) Idle(ctx context.Context, kinds ...string) error {
+	for {
+		changed := q.nextChange() // before looking, so that nothing is missed
+		busy, err := q.busy(ctx, kinds)
+		if err != nil {
+			return fmt.Errorf("idle: %w", err)
+		}
+		if len(busy) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("jobs still at work: %s: %w", strings.Join(busy, ", "), ctx.Err())
+		case <-changed:
+		case <-time.After(100 * time.Millisecond): // another node, or a lease that ends
+		}
+	}
+}
+
+// busy names the kinds that run or are due.
+func (q *Queue) busy(ctx context.Context, kinds []string) (busy []string, err error) {
+	err = q.DB.Read(ctx, func(tx *store.Tx) error {
+		busy = nil
+		rows, err := tx.Query(ctx, `SELECT kind, COUNT(*) FROM job WHERE done = 0 AND held = 0 AND (next <= $1 OR lease <> 0) GROUP BY kind ORDER BY kind`,
+			store.Micros(q.now()))
+		return store.Each(rows, err, func(scan func(...any) error) error {
+			var kind string
+			var n int
+			err := scan(&kind, &n)
+			for _, want := range kinds {
+				if want == kind {
+					busy = append(busy, fmt.Sprintf("%d of %s", n, kind))
+				}
+			}
+			if len(kinds) == 0 {
+				busy = append(busy, fmt.Sprintf("%d of %s", n, kind))
+			}
+			return err
+		})
+	})
+	return busy, err
+}
+
+// Sweep forgets jobs that ended more than age ago (30 days in production:
+// until then their keys protect against a second one).
+func (q *Queue) Sweep(ctx context.Context, age time.Duration) error {
+	err := q.DB.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM job WHERE done <> 0 AND done < $1`, store.Micros(q.now().Add(-age)))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("sweep jobs: %w", err)
+	}
+	return nil
+}
