@@ -112,7 +112,10 @@ func (p *addressReader) comment() string {
 func box(words, angle, comment string, hasAngle bool) Mailbox {
 	words = strings.Join(strings.Fields(words), " ")
 	if !hasAngle {
-		return Mailbox{Name: Words(comment), Addr: limit(Words(strings.ReplaceAll(words, " ", "")), 320)}
+		if !strings.HasPrefix(words, `"`) {
+			words = strings.ReplaceAll(words, " ", "")
+		}
+		return Mailbox{Name: Words(comment), Addr: limit(Words(words), 320)}
 	}
 	if i := strings.LastIndexByte(angle, ':'); i >= 0 && strings.HasPrefix(strings.TrimSpace(angle), "@") {
 		angle = angle[i+1:] // a source route (RFC 5322 §4.4)

@@ -232,7 +232,11 @@ func (s *Scanner) headerDone() {
 		f.digest = p.Type == "multipart/digest"
 		return
 	case p.Type == "message/rfc822" || p.Type == "message/global":
-		if p.Encoding == "base64" || p.Encoding == "quoted-printable" || deep {
+		if p.Encoding == "base64" || p.Encoding == "quoted-printable" {
+			break
+		}
+		if deep {
+			s.defect("too many parts")
 			break
 		}
 		p.Message = &Summary{}
@@ -360,6 +364,9 @@ func (s *Scanner) boundary(before, line []byte) int {
 	s.emit(nil, line)
 	if closing {
 		s.stack[k].boundary = nil
+		s.state, s.bol = inBody, true
+	} else if s.parts >= maxParts {
+		s.defect("too many parts")
 		s.state, s.bol = inBody, true
 	} else {
 		s.open(s.stack[k].part)

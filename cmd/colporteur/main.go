@@ -33,20 +33,20 @@ const (
 type grammar struct {
 	Config string `help:"Configuration file." placeholder:"FILE" default:"/etc/colporteur/colporteur.toml"`
 
-	Setup    setupCommand    `cmd:"" help:"Make a data folder ready, and print the DNS records to publish."`
-	Serve    serveCommand    `cmd:"" help:"Run the server."`
-	Demo     demoCommand     `cmd:"" help:"Run a server on loopback with two members, to try things."`
-	Member   memberCommands  `cmd:"" help:"Who may sign in."`
-	Domain   domainCommands  `cmd:"" help:"For which domains mail is taken."`
-	Alias    aliasCommands   `cmd:"" help:"Addresses that lead to others."`
-	Drop     dropCommands    `cmd:"" help:"Addresses that take files."`
-	Queue    queueCommands   `cmd:"" help:"Outgoing mail."`
-	Transfer transferCmds    `cmd:"" help:"Files that are shared by link."`
-	Trace    traceCommand    `cmd:"" help:"Where is my mail?"`
-	Check    checkCommand    `cmd:"" help:"Look for what is wrong, in plain sentences."`
-	Conf     configCommands  `cmd:"" name:"config" help:"The configuration file."`
-	Send     sendCommand     `cmd:"" help:"Mail files through this host, as one of its members."`
-	Version  versionCommand  `cmd:"" help:"Print the version."`
+	Setup    setupCommand   `cmd:"" help:"Make a data folder ready, and print the DNS records to publish."`
+	Serve    serveCommand   `cmd:"" help:"Run the server."`
+	Demo     demoCommand    `cmd:"" help:"Run a server on loopback with two members, to try things."`
+	Member   memberCommands `cmd:"" help:"Who may sign in."`
+	Domain   domainCommands `cmd:"" help:"For which domains mail is taken."`
+	Alias    aliasCommands  `cmd:"" help:"Addresses that lead to others."`
+	Drop     dropCommands   `cmd:"" help:"Addresses that take files."`
+	Queue    queueCommands  `cmd:"" help:"Outgoing mail."`
+	Transfer transferCmds   `cmd:"" help:"Files that are shared by link."`
+	Trace    traceCommand   `cmd:"" help:"Where is my mail?"`
+	Check    checkCommand   `cmd:"" help:"Look for what is wrong, in plain sentences."`
+	Conf     configCommands `cmd:"" name:"config" help:"The configuration file."`
+	Send     sendCommand    `cmd:"" help:"Mail files through this host, as one of its members."`
+	Version  versionCommand `cmd:"" help:"Print the version."`
 }
 
 // cli is what commands work with.

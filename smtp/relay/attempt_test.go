@@ -421,3 +421,16 @@ func TestSilentPeerIsLeftInTime(t *testing.T) {
 		t.Errorf("got %+v %v after %v", p, p.last, time.Since(start))
 	}
 }
+
+func TestParametersThatAreNoXtextAreLeftOut(t *testing.T) {
+	t.Parallel()
+	for _, orcpt := range []string{"rfc822;a b", "rfc822;a=b", "rfc822;", "rfc 822;a", "rfc822;a\r\nRSET", "utf-8;ren\u00e9", "none"} {
+		n := newInternet(t)
+		far := n.site("far.test", func(s *sink) { s.ehlo = []string{"DSN"} })
+		d := n.mail("bob@far.test")
+		d.To[0].ORCPT = orcpt
+		if p := n.one(d); !p.sent || far.took()[0].rcpts[0] != "RCPT TO:<bob@far.test>" {
+			t.Errorf("%q: got %+v %q", orcpt, p, far.took())
+		}
+	}
+}

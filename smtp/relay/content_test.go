@@ -76,31 +76,33 @@ func TestBareNewlinesNeverLeave(t *testing.T) {
 	}
 }
 
-// part finds where a part lies in text, as the scanner would.
-func part(text, kind, encoding, head, body string) *mail.Part {
-	o := strings.Index(text, head)
-	b := strings.Index(text, body)
-	if o < 0 || b < 0 {
-		panic("no such part")
+// scanned is a stored message with the structure that was found at delivery.
+func scanned(t *testing.T, text string) source {
+	t.Helper()
+	sc := &mail.Scanner{}
+	if _, err := sc.Write([]byte(text)); err != nil {
+		t.Fatal(err)
 	}
-	return &mail.Part{Type: kind, Encoding: encoding, Offset: int64(o), BodyOffset: int64(b), Size: int64(len(body))}
+	sum, _, err := sc.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := letter(text)
+	src.summary = func(context.Context) (*mail.Summary, error) { return sum, nil }
+	return src
 }
 
 func TestEightBitPartsAreReencodedForAnOldPeer(t *testing.T) {
 	t.Parallel()
 	const text = "Subject: caf\xc3\xa9\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" +
 		"--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-transfer-ENCODING:\r\n 8bit\r\nX-After: 1\r\n\r\nD\xc3\xa9j\xc3\xa0 \r\nvu = .\r\n" +
-		"\r\n--b\r\nContent-Type: text/plain\r\n\r\nplain = text\r\n--b--\r\n"
+		"\r\n--b\r\nContent-Type: text/plain\r\n\r\nplain = text\r\n--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" +
+		"Subject: inner\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xc3\xa0\r\n--b--\r\n"
 	const want = "Subject: caf\xc3\xa9\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 7bit\r\n\r\n" +
 		"--b\r\nContent-Type: text/plain; charset=utf-8\r\nX-After: 1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nD=C3=A9j=C3=A0=20\r\nvu =3D .\r\n" +
-		"\r\n--b\r\nContent-Type: text/plain\r\n\r\nplain = text\r\n--b--\r\n"
-	root := part(text, "multipart/mixed", "8bit", "Subject", "--b\r\nContent-Type: text/plain; charset")
-	root.Children = []*mail.Part{
-		part(text, "text/plain", "8bit", "Content-Type: text/plain; charset", "D\xc3\xa9j\xc3\xa0 \r\nvu = .\r\n"),
-		part(text, "text/plain", "", "Content-Type: text/plain\r\n\r\nplain", "plain = text"),
-	}
-	src := letter(text)
-	src.summary = func(context.Context) (*mail.Summary, error) { return &mail.Summary{Root: root}, nil }
+		"\r\n--b\r\nContent-Type: text/plain\r\n\r\nplain = text\r\n--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\n" +
+		"Subject: inner\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A0\r\n--b--\r\n"
+	src := scanned(t, text)
 	n := newInternet(t)
 	far := n.site("far.test", nil)
 	d := n.mail("bob@far.test")
@@ -118,6 +120,21 @@ func TestEightBitPartsAreReencodedForAnOldPeer(t *testing.T) {
 	n.relay.attempt(t.Context(), d, src, yes)
 	if got := new.took()[0].data; got != text {
 		t.Errorf("got %q\nwant %q", got, text)
+	}
+}
+
+func TestEightBitMailWithoutMIMEIsReencodedToo(t *testing.T) {
+	t.Parallel()
+	n := newInternet(t)
+	far := n.site("far.test", nil)
+	d := n.mail("bob@far.test")
+	d.Prefix = nil
+	if p := n.relay.attempt(t.Context(), d, scanned(t, "Subject: x\r\n\r\nD\xe9j\xe0\r\n"), yes).to[0]; !p.sent {
+		t.Fatalf("got %v", p.last)
+	}
+	const want = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nD=E9j=E0\r\n"
+	if got := far.took()[0].data; got != want {
+		t.Errorf("got %q\nwant %q", got, want)
 	}
 }
 

@@ -1,0 +1,384 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"colporteur/accounts"
+	"colporteur/delivery"
+	"colporteur/mail"
+	"colporteur/store"
+	"colporteur/store/queue"
+	"colporteur/workflow/link"
+	"colporteur/workflow/transfer"
+)
+
+// operations are all of them, by name.
+var operations = map[string]operation{
+	"setup":  op((*admin).setup),
+	"health": op((*admin).health),
+
+	"member/add":      op((*admin).addMember),
+	"member/list":     op((*admin).listMembers),
+	"member/show":     op((*admin).showMember),
+	"member/suspend":  op((*admin).suspendMember),
+	"member/remove":   op((*admin).removeMember),
+	"member/password": op((*admin).setPassword),
+	"app/add":         op((*admin).addApp),
+	"app/remove":      op((*admin).removeApp),
+
+	"domain/add":  op((*admin).addDomain),
+	"domain/list": op((*admin).listDomains),
+
+	"alias/add":    op((*admin).addAlias),
+	"alias/list":   op((*admin).listAliases),
+	"alias/remove": op((*admin).removeAlias),
+
+	"drop/list": op((*admin).listDrops),
+
+	"queue/list":   op((*admin).listQueue),
+	"queue/change": op((*admin).changeJob),
+
+	"transfer/list":   op((*admin).listTransfers),
+	"transfer/recall": op((*admin).recallTransfer),
+}
+
+// member is one member in listings.
+type member struct {
+	Address   string
+	Name      string
+	Lang      string
+	Plan      string
+	Quota     int64
+	Suspended time.Time
+	Created   time.Time
+
+	Password string    `json:",omitempty"` // a new one that we made: shown once
+	Used     int64     `json:",omitempty"` // only when one is shown
+	Apps     []appName `json:",omitempty"`
+	Aliases  []string  `json:",omitempty"`
+}
+
+type appName struct {
+	ID      int64
+	Name    string
+	Created time.Time
+}
+
+func listed(m accounts.Member) member {
+	return member{Address: m.Address.String(), Name: m.Name, Lang: m.Lang, Plan: m.Plan, Quota: m.Quota, Suspended: m.Suspended, Created: m.Created}
+}
+
+func (a *admin) find(ctx context.Context, address string) (accounts.Member, error) {
+	addr, err := mail.ParseAddress(address)
+	if err != nil {
+		return accounts.Member{}, err
+	}
+	return a.host.Accounts.ByAddress(ctx, addr)
+}
+
+// newPassword is one that can be read out on the telephone: 100 random bits.
+func newPassword() string {
+	b := make([]byte, 13)
+	rand.Read(b)
+	s := strings.ToLower(base32.StdEncoding.EncodeToString(b)[:20])
+	return s[:5] + "-" + s[5:10] + "-" + s[10:15] + "-" + s[15:]
+}
+
+type newMember struct {
+	Address, Name, Lang, Plan string
+	Quota                     int64
+	Password                  string // "": make one
+}
+
+func (a *admin) addMember(ctx context.Context, n newMember) (member, error) {
+	addr, err := mail.ParseAddress(n.Address)
+	if err != nil {
+		return member{}, err
+	}
+	made := ""
+	if n.Password == "" {
+		made = newPassword()
+		n.Password = made
+	}
+	m, err := a.host.Accounts.AddMember(ctx, accounts.NewMember{Address: addr, Name: n.Name, Lang: n.Lang, Plan: n.Plan, Quota: n.Quota, Password: n.Password})
+	if err != nil {
+		return member{}, err
+	}
+	out := listed(m)
+	out.Password = made
+	return out, nil
+}
+
+func (a *admin) listMembers(ctx context.Context, _ none) ([]member, error) {
+	all, err := a.host.Accounts.Members(ctx)
+	out := make([]member, len(all))
+	for i, m := range all {
+		out[i] = listed(m)
+	}
+	return out, err
+}
+
+func (a *admin) showMember(ctx context.Context, address string) (member, error) {
+	m, err := a.find(ctx, address)
+	if err != nil {
+		return member{}, err
+	}
+	out := listed(m)
+	if out.Used, err = a.host.Mailboxes.Usage(ctx, m.Account); err != nil {
+		return member{}, err
+	}
+	apps, err := a.host.Accounts.AppPasswords(ctx, m.ID)
+	if err != nil {
+		return member{}, err
+	}
+	for _, p := range apps {
+		out.Apps = append(out.Apps, appName{p.ID, p.Name, p.Created})
+	}
+	aliases, err := a.host.Accounts.Aliases(ctx)
+	for _, al := range aliases {
+		for _, t := range al.Targets {
+			if t.Key() == m.Address.Key() {
+				out.Aliases = append(out.Aliases, al.From)
+			}
+		}
+	}
+	return out, err
+}
+
+type suspension struct {
+	Address string
+	On      bool
+}
+
+func (a *admin) suspendMember(ctx context.Context, s suspension) (none, error) {
+	m, err := a.find(ctx, s.Address)
+	if err != nil {
+		return none{}, err
+	}
+	return none{}, a.host.Accounts.Suspend(ctx, m.ID, s.On)
+}
+
+func (a *admin) removeMember(ctx context.Context, address string) (none, error) {
+	m, err := a.find(ctx, address)
+	if err != nil {
+		return none{}, err
+	}
+	return none{}, a.host.Accounts.Remove(ctx, m.ID)
+}
+
+type newSecret struct{ Address, Password, Name string }
+
+// setPassword answers with the password if it made one.
+func (a *admin) setPassword(ctx context.Context, n newSecret) (made string, err error) {
+	m, err := a.find(ctx, n.Address)
+	if err != nil {
+		return "", err
+	}
+	if n.Password == "" {
+		made = newPassword()
+		n.Password = made
+	}
+	return made, a.host.Accounts.SetPassword(ctx, m.ID, n.Password)
+}
+
+func (a *admin) addApp(ctx context.Context, n newSecret) (string, error) {
+	m, err := a.find(ctx, n.Address)
+	if err != nil {
+		return "", err
+	}
+	return a.host.Accounts.AddAppPassword(ctx, m.ID, n.Name)
+}
+
+type oldApp struct {
+	Address string
+	ID      int64
+}
+
+func (a *admin) removeApp(ctx context.Context, o oldApp) (none, error) {
+	m, err := a.find(ctx, o.Address)
+	if err != nil {
+		return none{}, err
+	}
+	return none{}, a.host.Accounts.RevokeAppPassword(ctx, m.ID, o.ID)
+}
+
+func (a *admin) addDomain(ctx context.Context, name string) (taken []string, err error) {
+	if err := a.host.Accounts.AddDomain(ctx, name); err != nil {
+		return nil, err
+	}
+	return a.taken(ctx, name)
+}
+
+func (a *admin) listDomains(ctx context.Context, _ none) ([]string, error) {
+	return a.host.Accounts.Domains(ctx)
+}
+
+type aliasChange struct {
+	From string
+	To   []string
+}
+
+func (c aliasChange) parse() (from mail.Address, to []mail.Address, err error) {
+	if from, err = mail.ParseAddress(c.From); err != nil {
+		return from, nil, err
+	}
+	for _, t := range c.To {
+		addr, err := mail.ParseAddress(t)
+		if err != nil {
+			return from, nil, err
+		}
+		to = append(to, addr)
+	}
+	return from, to, nil
+}
+
+func (a *admin) addAlias(ctx context.Context, c aliasChange) (none, error) {
+	from, to, err := c.parse()
+	if err != nil {
+		return none{}, err
+	}
+	return none{}, a.host.Accounts.AddAlias(ctx, from, to...)
+}
+
+func (a *admin) removeAlias(ctx context.Context, c aliasChange) (none, error) {
+	from, to, err := c.parse()
+	if err != nil {
+		return none{}, err
+	}
+	return none{}, a.host.Accounts.RemoveAlias(ctx, from, to...)
+}
+
+func (a *admin) listAliases(ctx context.Context, _ none) ([]aliasChange, error) {
+	all, err := a.host.Accounts.Aliases(ctx)
+	out := make([]aliasChange, len(all))
+	for i, al := range all {
+		out[i].From = al.From
+		for _, t := range al.Targets {
+			out[i].To = append(out[i].To, t.String())
+		}
+	}
+	return out, err
+}
+
+// words are local parts that programs answer to, each with an example of what
+// may follow.
+var words = []struct{ word, example string }{
+	{"envoi", "envoi"}, {"send", "send"}, {"album", "album+vacances"},
+	{"aide", "aide"}, {"help", "help"}, {"astuces", "astuces"}, {"tips", "tips"},
+	{"verifier", "verifier"}, {"check", "check"},
+}
+
+type drop struct {
+	Address string // as an example
+	Program string // "" when a member or an alias has the word
+}
+
+func (a *admin) listDrops(ctx context.Context, _ none) ([]drop, error) {
+	domains, err := a.host.Accounts.Domains(ctx)
+	var out []drop
+	for _, d := range domains {
+		for _, w := range words {
+			pattern, ok := a.host.Mux.Match(w.example)
+			if !ok {
+				continue
+			}
+			addr := mail.Address{Local: w.example, Domain: d}
+			dest, rerr := a.host.Accounts.Resolve(ctx, addr)
+			if rerr != nil && !mail.Is(rerr, mail.Suspended) {
+				return nil, rerr
+			}
+			if len(dest) != 1 || dest[0].Where != mail.ToProgram || dest[0].Program != pattern {
+				pattern = ""
+			}
+			out = append(out, drop{addr.String(), pattern})
+		}
+	}
+	return out, err
+}
+
+// taken are the program words at a domain that somebody owns already: they
+// stay theirs.
+func (a *admin) taken(ctx context.Context, domain string) ([]string, error) {
+	drops, err := a.listDrops(ctx, none{})
+	var out []string
+	for _, d := range drops {
+		if d.Program == "" && strings.HasSuffix(d.Address, "@"+domain) {
+			out = append(out, d.Address)
+		}
+	}
+	return out, err
+}
+
+type job struct {
+	ID       int64
+	To       string // the lane: a destination domain
+	Due      time.Time
+	Created  time.Time
+	Attempts int
+	Held     bool
+	Reason   string
+}
+
+// queueLimit bounds a listing; who has more in the queue looks for patterns, not for one mail.
+const queueLimit = 1000
+
+func (a *admin) listQueue(ctx context.Context, _ none) ([]job, error) {
+	jobs, err := a.host.Queue.List(ctx, delivery.JobRelay, queueLimit)
+	out := make([]job, len(jobs))
+	for i, j := range jobs {
+		out[i] = job{int64(j.ID), j.Lane, j.Due, j.Created, j.Attempts, j.Held, j.Reason}
+	}
+	return out, err
+}
+
+type jobChange struct {
+	Do string
+	ID int64
+}
+
+func (a *admin) changeJob(ctx context.Context, c jobChange) (none, error) {
+	do, ok := map[string]func(context.Context, queue.ID) error{
+		"retry": a.host.Queue.Retry, "hold": a.host.Queue.Hold, "release": a.host.Queue.Release, "cancel": a.host.Queue.Cancel,
+	}[c.Do]
+	if !ok {
+		return none{}, mail.Wrap(mail.BadSyntax, fmt.Errorf("nothing is done by %q", c.Do))
+	}
+	err := do(ctx, queue.ID(c.ID))
+	if errors.Is(err, store.ErrNoRows) {
+		return none{}, refused{fmt.Sprintf("there is no mail %d in the queue: `colporteur queue list` shows what there is", c.ID)}
+	}
+	return none{}, err
+}
+
+type sharing struct {
+	ID      int64
+	From    string
+	Subject string
+	Files   int
+	Size    int64
+	Created time.Time
+	Expires time.Time
+}
+
+func (a *admin) listTransfers(ctx context.Context, _ none) ([]sharing, error) {
+	all, err := a.host.Transfers.List(ctx)
+	out := make([]sharing, len(all))
+	for i, t := range all {
+		out[i] = sharing{int64(t.ID), t.From, t.Subject, len(t.Files), t.Size(), t.Created, t.Expires}
+	}
+	return out, err
+}
+
+func (a *admin) recallTransfer(ctx context.Context, id int64) (none, error) {
+	err := a.host.Transfers.Recall(ctx, transfer.ID(id), link.Operator())
+	if mail.Is(err, mail.NotFound) {
+		return none{}, refused{fmt.Sprintf("there is no transfer %d: `colporteur transfer list` shows what there is", id)}
+	}
+	return none{}, err
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+type queueCommands struct {
+	List    queueList    `cmd:"" help:"List mail that waits to go out."`
+	Retry   queueRetry   `cmd:"" help:"Try one now."`
+	Hold    queueHold    `cmd:"" help:"Do not try one until it is released."`
+	Release queueRelease `cmd:"" help:"Try one again that was held."`
+	Cancel  queueCancel  `cmd:"" help:"Give one up, without a bounce."`
+}
+
+type queueList struct{}
+
+func (queueList) Run(c *cli) error {
+	return list(c, "queue/list", "ID\tTO\tSINCE\tTRIES\tNEXT\tWHY", func(j job) string {
+		next := "now"
+		switch {
+		case j.Held:
+			next = "held"
+		case j.Due.After(time.Now()):
+			next = moment(j.Due)
+		}
+		return fmt.Sprintf("%d\t%s\t%s\t%d\t%s\t%s", j.ID, j.To, moment(j.Created), j.Attempts, next, j.Reason)
+	})
+}
+
+type jobArg struct {
+	ID int64 `arg:"" help:"Its number in queue list."`
+}
+
+type (
+	queueRetry   struct{ jobArg }
+	queueHold    struct{ jobArg }
+	queueRelease struct{ jobArg }
+	queueCancel  struct{ jobArg }
+)
+
+func (q queueRetry) Run(c *cli) error {
+	return do(c, "queue/change", jobChange{"retry", q.ID}, "Mail %d is tried now.", q.ID)
+}
+
+func (q queueHold) Run(c *cli) error {
+	return do(c, "queue/change", jobChange{"hold", q.ID}, "Mail %d is held.", q.ID)
+}
+
+func (q queueRelease) Run(c *cli) error {
+	return do(c, "queue/change", jobChange{"release", q.ID}, "Mail %d is released.", q.ID)
+}
+
+func (q queueCancel) Run(c *cli) error {
+	return do(c, "queue/change", jobChange{"cancel", q.ID}, "Mail %d is given up.", q.ID)
+}
+
+type transferCmds struct {
+	List   transferList   `cmd:"" help:"List what is shared."`
+	Recall transferRecall `cmd:"" help:"Take one away at once, every byte of it."`
+}
+
+type transferList struct{}
+
+func (transferList) Run(c *cli) error {
+	return list(c, "transfer/list", "ID\tFROM\tFILES\tSIZE\tUNTIL\tSUBJECT", func(s sharing) string {
+		return fmt.Sprintf("%d\t%s\t%d\t%s\t%s\t%s", s.ID, s.From, s.Files, amount(s.Size), day(s.Expires), s.Subject)
+	})
+}
+
+type transferRecall struct {
+	ID int64 `arg:"" help:"Its number in transfer list."`
+}
+
+func (t transferRecall) Run(c *cli) error {
+	return do(c, "transfer/recall", t.ID, "Transfer %d is gone; its links answer 404.", t.ID)
+}
+
+type traceCommand struct {
+	What string `arg:"" name:"ADDRESS|MESSAGE-ID"`
+}
+
+func (traceCommand) Run(*cli) error {
+	return refused{"tracing is not built yet: the server's log has one line for each step of a mail, with the same mail= on all of them"}
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"colporteur/accounts"
+	"colporteur/config"
+	"colporteur/mail"
+)
+
+type setupCommand struct {
+	Data       string `required:"" help:"Folder for mail and database." placeholder:"DIR"`
+	Domain     string `required:"" help:"Domain to take mail for." placeholder:"D"`
+	Hostname   string `help:"Name of this server; mail.D if not given." placeholder:"H"`
+	Profile    string `help:"server, or dev: loopback and high ports." enum:"dev,server" default:"server"`
+	Postmaster string `help:"Who reads mail to postmaster and abuse." placeholder:"ADDR"`
+	Key        string `help:"Where the master key lies." placeholder:"FILE"`
+	Database   string `help:"sqlite, or postgres://user@host/database." placeholder:"URL" default:"sqlite"`
+}
+
+func (s setupCommand) Run(c *cli) error {
+	cfg, err := s.prepare(c)
+	if err != nil {
+		return err
+	}
+	done, err := ask[setupDone](c, cfg, "setup", setupWish{s.Domain, s.Postmaster})
+	if err != nil {
+		return err
+	}
+	c.printf("%s is ready for %s.\n\nPublish in DNS:\n\n%s\n", cfg.Data, s.Domain, records(s.Domain, cfg))
+	c.notes(cfg, s, done)
+	return nil
+}
+
+// prepare makes folder, configuration, key and certificate where they are
+// missing. What is there stays as it is.
+func (s setupCommand) prepare(c *cli) (*config.Config, error) {
+	dir, err := filepath.Abs(s.Data)
+	if err != nil {
+		return nil, err
+	}
+	domain, err := mail.Domain(s.Domain)
+	if err != nil {
+		return nil, err
+	}
+	want := config.Defaults(s.Profile)
+	want.Hostname, want.Data, want.Database.URL = s.Hostname, dir, s.Database
+	if want.Hostname == "" {
+		want.Hostname = "mail." + domain
+	}
+	// Until certificates are fetched by ourselves, a new host begins with one
+	// of its own making rather than not at all.
+	want.TLS.Mode = config.SelfSigned
+	if s.Key != "" {
+		if want.Secrets.Key, err = filepath.Abs(s.Key); err != nil {
+			return nil, err
+		}
+	}
+	path := filepath.Join(dir, "colporteur.toml")
+	if _, err := os.Lstat(path); err != nil {
+		// Everything is looked at before anything is made.
+		if _, err := config.Parse(path, string(want.Text())); err != nil {
+			return nil, err
+		}
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+		if err := config.Write(path, &want); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+	}
+	c.config = path
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	if s.Hostname != "" && cfg.Hostname != s.Hostname || cfg.Data != dir || cfg.Profile != s.Profile {
+		return nil, fmt.Errorf("%s says hostname %s, data %s, profile %s; setup never changes it: edit it, or choose another folder", path, cfg.Hostname, cfg.Data, cfg.Profile)
+	}
+	if err := own(cfg); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.BlobDir(), 0o700); err != nil {
+		return nil, err
+	}
+	if made, err := makeMasterKey(cfg); err != nil {
+		return nil, err
+	} else if made {
+		c.printf("The master key is in %s. Keep a copy elsewhere: without it nothing stored can be read.\n", cfg.Secrets.Key)
+	}
+	if cfg.TLS.Mode == config.SelfSigned {
+		if _, err := tlsConfig(cfg, nil); err != nil {
+			return nil, err
+		}
+	}
+	return cfg, nil
+}
+
+type setupWish struct{ Domain, Postmaster string }
+
+type setupDone struct {
+	Taken      []string // program words that somebody owns
+	Postmaster string   // who reads it now; "" is nobody yet
+	Members    int
+}
+
+// setup adds what is missing of the directory; it changes nothing that is there.
+func (a *admin) setup(ctx context.Context, w setupWish) (setupDone, error) {
+	var done setupDone
+	domain, err := mail.Domain(w.Domain)
+	if err != nil {
+		return done, err
+	}
+	domains, err := a.host.Accounts.Domains(ctx)
+	if err != nil {
+		return done, err
+	}
+	if !slices.Contains(domains, domain) {
+		if err := a.host.Accounts.AddDomain(ctx, domain); err != nil && !mail.Is(err, mail.Conflict) {
+			return done, err
+		}
+	}
+	postmaster := mail.Address{Local: "postmaster", Domain: domain}
+	if w.Postmaster != "" {
+		to, err := mail.ParseAddress(w.Postmaster)
+		if err != nil {
+			return done, err
+		}
+		aliases, err := a.host.Accounts.Aliases(ctx)
+		if err != nil {
+			return done, err
+		}
+		if !slices.ContainsFunc(aliases, func(al accounts.Alias) bool { return al.From == postmaster.Key() }) {
+			if err := a.host.Accounts.AddAlias(ctx, postmaster, to); err != nil {
+				return done, err
+			}
+		}
+	}
+	if dest, err := a.host.Accounts.Resolve(ctx, postmaster); err == nil {
+		done.Postmaster = dest[0].Addr.String()
+	}
+	members, err := a.host.Accounts.Members(ctx)
+	if err != nil {
+		return done, err
+	}
+	done.Members = len(members)
+	done.Taken, err = a.taken(ctx, domain)
+	return done, err
+}
+
+// records are what to publish for a domain, as lines of a zone file.
+func records(domain string, cfg *config.Config) string {
+	var b strings.Builder
+	line := func(name, kind, value string) { fmt.Fprintf(&b, "  %-24s %-5s %s\n", name, kind, value) }
+	line(domain+".", "MX", "10 "+cfg.Hostname+".")
+	line(cfg.Hostname+".", "A", "the IPv4 address of this server")
+	line(cfg.Hostname+".", "AAAA", "its IPv6 address, if it has one")
+	line(domain+".", "TXT", `"v=spf1 mx -all"`)
+	line("_dmarc."+domain+".", "TXT", `"v=DMARC1; p=none"`)
+	return b.String()
+}
+
+// notes says what is left to do, and what is not built.
+func (c *cli) notes(cfg *config.Config, s setupCommand, done setupDone) {
+	if cfg.Profile == config.Server {
+		c.printf("Ask who gave you the address to point its reverse name (PTR) to %s.\n", cfg.Hostname)
+		c.printf("Not built yet: DKIM signatures (so no record for them), certificates by ACME, MTA-STS and DANE.\n")
+	}
+	if cfg.TLS.Mode == config.SelfSigned {
+		c.printf("The certificate is of our own making: programs trust it once they know %s.", filepath.Join(cfg.Data, "ca.pem"))
+		if cfg.Profile == config.Server {
+			c.printf(" For one that everybody trusts, set tls.mode = \"files\" in %s.", cfg.Path)
+		}
+		c.printf("\n")
+	}
+	c.sayTaken(done.Taken)
+	switch {
+	case done.Postmaster != "":
+		c.printf("%s reads mail to postmaster and abuse.\n", done.Postmaster)
+	case s.Postmaster != "":
+		c.printf("Nobody reads mail to postmaster yet: %s is not a member. Add them.\n", s.Postmaster)
+	}
+	if done.Members == 0 {
+		c.printf("Next: colporteur member add ann@%s --config %s\n", s.Domain, cfg.Path)
+	}
+	c.printf("Then: colporteur serve --config %s\n", cfg.Path)
+}
