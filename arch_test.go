@@ -28,11 +28,11 @@ var arrows = map[string][]string{
 	"dkim":            {"mail"},
 	"delivery":        {"store/...", "mail"},
 	"smtp":            {"mail"},
-	"smtp/relay":      {"delivery", "store/...", "mail", "locale"},
+	"smtp/relay":      {"delivery", "store/...", "mail", "locale/..."},
 	"imap":            {"store/mailbox", "mail"},
-	"workflow":        {"delivery", "store/...", "mail", "locale", "workflow/..."},
-	"workflow/...":    {"delivery", "store/...", "mail", "locale", "workflow/..."},
-	"webgateway/...":  {"accounts", "store/...", "delivery", "workflow/...", "mail", "locale", "webgateway/..."},
+	"workflow":        {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
+	"workflow/...":    {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
+	"webgateway/...":  {"accounts", "store/...", "delivery", "workflow/...", "mail", "locale/...", "webgateway/..."},
 }
 
 // forbidden rooms say nothing about what lives in them.

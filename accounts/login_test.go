@@ -63,11 +63,11 @@ func TestSuspensionAndNewPasswordsAreFeltByTheNextLogin(t *testing.T) {
 		var cut []mail.UserID
 		h.Changed = func(u mail.UserID) { cut = append(cut, u) }
 		h.must(h.login("ann@home.test", secret, "192.0.2.1"))
-		h.must(h.Suspend(h.Context(), ann.ID, true))
-		h.must(h.Suspend(h.Context(), ann.ID, true))
+		h.must(h.Suspend(h.Context(), ann.ID))
+		h.must(h.Suspend(h.Context(), ann.ID))
 		h.fails(h.login("ann@home.test", secret, "192.0.2.1"), mail.Suspended)
 		h.fails(h.login("ann@home.test", "wrong horse", "192.0.2.1"), mail.AuthFailed)
-		h.must(h.Suspend(h.Context(), ann.ID, false))
+		h.must(h.Resume(h.Context(), ann.ID))
 		h.must(h.login("ann@home.test", secret, "192.0.2.1"))
 		h.must(h.SetPassword(h.Context(), ann.ID, "another horse"))
 		h.fails(h.login("ann@home.test", secret, "192.0.2.1"), mail.AuthFailed)
@@ -279,7 +279,7 @@ func TestAppPasswordsSignIn(t *testing.T) {
 		if cut != 1 {
 			h.Errorf("sessions were cut %d times, want once", cut)
 		}
-		h.must(h.Suspend(h.Context(), ann.ID, true))
+		h.must(h.Suspend(h.Context(), ann.ID))
 		all, err = h.Verifiers(h.Context(), "ann@home.test")
 		h.must(err)
 		if len(all) != 1 || all[0].User.ID != 0 {

@@ -137,9 +137,14 @@ func (s *Service) Update(ctx context.Context, id mail.UserID, u Update) (Member,
 	return m, kinded(err)
 }
 
-// Suspend keeps a member out (on), or lets them in again. A suspended member
-// cannot sign in, and mail to them is refused; nothing is deleted. Twice is once.
-func (s *Service) Suspend(ctx context.Context, id mail.UserID, on bool) error {
+// Suspend keeps a member out: they cannot sign in, and mail to them is
+// refused. Nothing is deleted. Twice is once.
+func (s *Service) Suspend(ctx context.Context, id mail.UserID) error { return s.suspend(ctx, id, true) }
+
+// Resume ends a suspension.
+func (s *Service) Resume(ctx context.Context, id mail.UserID) error { return s.suspend(ctx, id, false) }
+
+func (s *Service) suspend(ctx context.Context, id mail.UserID, on bool) error {
 	err := s.change(ctx, func(tx *store.Tx) error {
 		m, err := s.byID(ctx, tx, id)
 		if err != nil || m.Suspended.IsZero() != on {

@@ -69,7 +69,7 @@ func TestPostmasterAndAbuseAlwaysReachSomebody(t *testing.T) {
 		h.want("postmaster@third.test", "ann@home.test")
 		h.member("later@third.test")
 		h.want("postmaster@third.test", "later@third.test")
-		h.must(h.Suspend(h.Context(), ann.ID, true))
+		h.must(h.Suspend(h.Context(), ann.ID))
 		h.want("abuse@home.test", "bob@home.test")
 		h.fails(h.MaySend(h.Context(), bob.ID, mail.MustAddress("postmaster@home.test")), mail.NotYours)
 		h.must(h.alias("postmaster@home.test", "chief@else.test"))
@@ -120,12 +120,12 @@ func TestOneSuspendedTargetDoesNotStopTheOthers(t *testing.T) {
 	each(t, func(h *house) {
 		ann, bob := h.member("ann@home.test"), h.member("bob@home.test")
 		h.must(h.alias("both@home.test", "ann@home.test", "bob@home.test"))
-		h.must(h.Suspend(h.Context(), ann.ID, true))
+		h.must(h.Suspend(h.Context(), ann.ID))
 		h.want("ann@home.test", "suspended")
 		h.want("both@home.test", "bob@home.test")
-		h.must(h.Suspend(h.Context(), bob.ID, true))
+		h.must(h.Suspend(h.Context(), bob.ID))
 		h.want("both@home.test", "suspended")
-		h.must(h.Suspend(h.Context(), ann.ID, false))
+		h.must(h.Resume(h.Context(), ann.ID))
 		h.want("both@home.test", "ann@home.test")
 	})
 }
@@ -152,7 +152,7 @@ func TestMembersSendOnlyAsThemselves(t *testing.T) {
 		h.fails(h.MaySend(h.Context(), bob.ID, mail.MustAddress("tresorier@home.test")), mail.NotYours)
 		h.fails(h.MaySend(h.Context(), bob.ID, mail.Address{}), mail.NotYours)
 		h.fails(h.MaySend(h.Context(), 12345, ann.Address), mail.NotFound)
-		h.must(h.Suspend(h.Context(), ann.ID, true))
+		h.must(h.Suspend(h.Context(), ann.ID))
 		h.fails(h.MaySend(h.Context(), ann.ID, ann.Address), mail.Suspended)
 	})
 }
@@ -186,7 +186,7 @@ func TestAnotherNodesChangeIsFeltWithinSeconds(t *testing.T) {
 		ann := h.member("ann@home.test")
 		other := &Service{DB: h.DB, Now: h.clock.now}
 		h.want("ann@home.test", "ann@home.test")
-		h.must(other.Suspend(h.Context(), ann.ID, true))
+		h.must(other.Suspend(h.Context(), ann.ID))
 		h.clock.pass(elsewhere)
 		h.want("ann@home.test", "suspended")
 	}

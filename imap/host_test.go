@@ -16,7 +16,6 @@ import (
 	"math/big"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -112,9 +111,6 @@ func newHost(t testing.TB, change ...func(*Server)) *host {
 	ann := mail.User{ID: 1, Account: 11, Address: mail.MustAddress("ann@home.test"), Lang: "en"}
 	bob := mail.User{ID: 2, Account: 12, Address: mail.MustAddress("bob@home.test"), Lang: "fr"}
 	err := db.Write(ctx, func(tx *store.Tx) error {
-		if os.Getenv("NOSTORE") != "" {
-			return nil
-		}
 		return errors.Join(boxes.CreateAccount(ctx, tx, ann.Account, "en"), boxes.CreateAccount(ctx, tx, bob.Account, "fr"))
 	})
 	if err != nil {

@@ -137,7 +137,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, implicitTLS bool) e
 	if implicitTLS && s.TLS == nil {
 		return errors.New("imap: no TLS configuration")
 	}
-	hand := &handover{addr: ln.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
+	hand := &handover{addr: ln.Addr(), conns: make(chan net.Conn), ready: make(chan struct{}), closed: make(chan struct{})}
 	lib := imapserver.New(&imapserver.Options{
 		NewSession: s.newSession,
 		Caps:       capabilities(),
@@ -145,6 +145,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, implicitTLS bool) e
 	})
 	var wg sync.WaitGroup
 	wg.Go(func() { lib.Serve(hand) })
+	<-hand.ready // the library's Close must not overtake its Serve
 	defer wg.Wait()
 	defer lib.Close()
 
@@ -298,6 +299,8 @@ func (s *Server) drain(mine map[*conn]struct{}, clients *sync.WaitGroup) {
 			f(c)
 		}
 	}
+	var leaving sync.WaitGroup // a client that reads nothing holds up its own, until it is closed below
+	defer leaving.Wait()
 	each(func(c *conn) {
 		s.mu.Lock()
 		w := c.wire
@@ -306,7 +309,7 @@ func (s *Server) drain(mine map[*conn]struct{}, clients *sync.WaitGroup) {
 			c.Close() // nobody has signed in: nothing to lose
 			return
 		}
-		go w.leave(s.render(c.user.Lang, mail.MakeText("imap-server-stopping"))) // ends with its connection's write deadline
+		leaving.Go(func() { w.leave(s.render(c.user.Lang, mail.MakeText("imap-server-stopping"))) })
 	})
 	done := make(chan struct{})
 	go func() { clients.Wait(); close(done) }()
@@ -356,6 +359,8 @@ func (s *Server) serve(ctx context.Context, c *conn, implicitTLS bool, hand *han
 type handover struct {
 	addr   net.Addr
 	conns  chan net.Conn
+	ready  chan struct{} // closed by the first Accept
+	first  sync.Once
 	once   sync.Once
 	closed chan struct{}
 }
@@ -370,6 +375,7 @@ func (h *handover) give(w *wire) bool {
 }
 
 func (h *handover) Accept() (net.Conn, error) {
+	h.first.Do(func() { close(h.ready) })
 	select {
 	case c := <-h.conns:
 		return c, nil

@@ -185,3 +185,11 @@ func stripHTML(src []byte) []byte {
 		}
 	}
 }
+
+// HeaderWords is the beginning of the text that Scanner.Close returned with s:
+// the words of its header fields, without what parts added.
+func HeaderWords(s *Summary) []byte {
+	c := collector{limit: defaultText}
+	c.header(s)
+	return c.folded
+}

@@ -74,4 +74,3 @@ func (s *session) accept(env *mail.Envelope, r io.Reader) error {
 	s.logRefusal(err, env.ID, env.From.String(), "")
 	return s.replyTo(err).smtp()
 }
-

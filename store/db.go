@@ -6,7 +6,8 @@
 // dialect.go replaces the few words SQLite lacks. The subset: no arrays, no ::
 // casts, no now() (time comes from the caller, as BIGINT microseconds UTC), no
 // identity columns (ids come from NewID), no data-modifying CTE, no ILIKE, no
-// greatest(). Text must be valid UTF-8 without NUL (see Clean).
+// greatest(). Text must be valid UTF-8 without NUL (see Clean). Empty bytes are
+// not NULL, but SQLite's driver gives them back as nil: ask for IS NULL.
 //
 // # Writing
 //
@@ -14,8 +15,19 @@
 // Write by several goroutines at once run in one transaction, each inside a
 // SAVEPOINT, and share one commit with one fsync. So a Write function must be
 // quick: database work only, no network, no files, no waiting. On PostgreSQL
-// each has a transaction of its own and may be run again after a deadlock; so
-// it must not change anything outside but through tx.AfterCommit.
+// each has a transaction of its own. On both a function may be run again (after
+// a deadlock; when the group it was in did not fit on the disk), so it changes
+// nothing outside but through tx.AfterCommit, and starts its results anew. It
+// runs in another goroutine: no t.Fatal in there.
+//
+// # What holds on both
+//
+// PostgreSQL's rules are kept on SQLite too, so that a test on either finds the
+// mistake. A statement that fails ends the transaction: nothing after it runs,
+// and it cannot commit (ask with ON CONFLICT DO NOTHING instead of catching
+// ErrUnique half-way). One set of rows is open at a time: read it to its end,
+// then ask the next question. Read and Write do not nest, in whatever order:
+// they would wait for each other's connections. Under test ErrNested says so.
 package store
 
 import (
@@ -33,6 +45,7 @@ var (
 	ErrFull        = errors.New("the disk is full")
 	ErrUnique      = errors.New("it exists already")
 	ErrClosed      = errors.New("the database is closed")
+	ErrNested      = errors.New("a transaction inside a transaction")
 )
 
 // ErrNoRows is database/sql's, so that callers need not import it.
@@ -41,7 +54,7 @@ var ErrNoRows = sql.ErrNoRows
 // DB is an open database. Open makes one.
 type DB struct {
 	backend backend
-	log     *slog.Logger
+	inside  inside
 }
 
 type backend interface {
@@ -61,7 +74,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 	var b backend
 	var err error
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
-		b, err = openSQLite(ctx, path)
+		b, err = openSQLite(ctx, path, log)
 	} else if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
 		b, err = openPostgres(ctx, url)
 	} else {
@@ -74,19 +87,30 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 		b.close()
 		return nil, fmt.Errorf("migrate database: %w", err)
 	}
-	return &DB{backend: b, log: log}, nil
+	return &DB{backend: b}, nil
 }
 
 // Write runs f in a transaction that commits when f returns nil. When Write
 // returns nil the commit is durable. An error of f is returned as it is;
 // database failures wrap ErrUnavailable, ErrFull or ErrUnique where known.
+//
+// When the connection to PostgreSQL breaks during the commit nobody can know
+// whether it happened; that is ErrUnavailable too, and the caller's next try may
+// find its own rows. Once the work has begun ctx no longer stops it on SQLite:
+// the transaction is shared.
 func (db *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
-	return db.backend.write(ctx, f)
+	if db.inside.here() {
+		return ErrNested
+	}
+	return db.backend.write(ctx, db.inside.mark(f))
 }
 
 // Read runs f over one consistent snapshot.
 func (db *DB) Read(ctx context.Context, f func(tx *Tx) error) error {
-	return db.backend.read(ctx, f)
+	if db.inside.here() {
+		return ErrNested
+	}
+	return db.backend.read(ctx, db.inside.mark(f))
 }
 
 // Engine is "sqlite" or "postgres"; for messages and the three permitted seams
@@ -95,79 +119,6 @@ func (db *DB) Engine() string { return db.backend.engine() }
 
 // Close waits for running transactions.
 func (db *DB) Close() error { return db.backend.close() }
-
-// Tx is a running transaction. It is used by one goroutine at a time.
-type Tx struct {
-	q       querier
-	rewrite func(string) string
-	classed func(error) error
-	after   []func()
-}
-
-type querier interface {
-	exec(ctx context.Context, q string, args []any) (sql.Result, error)
-	query(ctx context.Context, q string, args []any) (*sql.Rows, error)
-}
-
-// Exec runs a statement and returns how many rows it touched.
-func (tx *Tx) Exec(ctx context.Context, q string, args ...any) (int64, error) {
-	r, err := tx.q.exec(ctx, tx.rewrite(q), args)
-	if err != nil {
-		return 0, tx.classed(err)
-	}
-	return r.RowsAffected()
-}
-
-// Query runs a query; the caller closes the rows and checks rows.Err.
-func (tx *Tx) Query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
-	rows, err := tx.q.query(ctx, tx.rewrite(q), args)
-	if err != nil {
-		return nil, tx.classed(err)
-	}
-	return rows, nil
-}
-
-// Row is the first row of a query, to be scanned once.
-type Row struct {
-	rows    *sql.Rows
-	err     error
-	classed func(error) error
-}
-
-// QueryRow runs a query of which one row is wanted. It also serves
-// INSERT … RETURNING and UPDATE … RETURNING.
-func (tx *Tx) QueryRow(ctx context.Context, q string, args ...any) *Row {
-	rows, err := tx.q.query(ctx, tx.rewrite(q), args)
-	return &Row{rows: rows, err: err, classed: tx.classed}
-}
-
-// Scan copies the columns, or returns ErrNoRows.
-func (r *Row) Scan(dest ...any) error {
-	if r.err != nil {
-		return r.classed(r.err)
-	}
-	defer r.rows.Close()
-	if !r.rows.Next() {
-		if err := r.rows.Err(); err != nil {
-			return r.classed(err)
-		}
-		return ErrNoRows
-	}
-	if err := r.rows.Scan(dest...); err != nil {
-		return err
-	}
-	return r.classed(r.rows.Close())
-}
-
-// AfterCommit has f called once the transaction is durable, in the goroutine
-// that called Write. Wake-ups and the removal of files belong here.
-func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
-
-func (tx *Tx) done() {
-	for _, f := range tx.after {
-		f()
-	}
-}
 
 // Each scans every row with f and closes the rows.
 func Each(rows *sql.Rows, err error, f func(scan func(...any) error) error) error {
@@ -180,7 +131,7 @@ func Each(rows *sql.Rows, err error, f func(scan func(...any) error) error) erro
 			return err
 		}
 	}
-	return rows.Err()
+	return classed(rows.Err())
 }
 
 // Micros is how time is stored: microseconds since 1970, UTC; 0 for the zero time.

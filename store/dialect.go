@@ -15,7 +15,8 @@ var toSQLite = strings.NewReplacer(
 	" COLLATE \"C\"", " COLLATE BINARY",
 )
 
-// rewriter remembers rewritten statements: their set is fixed by the program's text.
+// rewriter remembers rewritten statements: their set is fixed by the program's
+// text, but for lists of changing length.
 type rewriter struct {
 	mu   sync.RWMutex
 	seen map[string]string
@@ -30,7 +31,7 @@ func (r *rewriter) rewrite(q string) string {
 	}
 	s = toSQLite.Replace(q)
 	r.mu.Lock()
-	if r.seen == nil {
+	if r.seen == nil || len(r.seen) > 4*statements {
 		r.seen = map[string]string{}
 	}
 	r.seen[q] = s

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"fmt"
 	"io/fs"
 	"testing/fstest"
 
@@ -38,8 +39,28 @@ func migrate(ctx context.Context, db *sql.DB, sqlite bool) error {
 	if err != nil {
 		return err
 	}
+	if err := notNewer(ctx, p); err != nil {
+		return err
+	}
 	_, err = p.Up(ctx)
 	return err
+}
+
+// notNewer refuses a database that a later release has written: this one would
+// not know what it breaks.
+func notNewer(ctx context.Context, p *goose.Provider) error {
+	has, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return err
+	}
+	var known int64
+	for _, s := range p.ListSources() {
+		known = max(known, s.Version)
+	}
+	if has > known {
+		return fmt.Errorf("its schema is version %d, made by a newer release; this one knows versions up to %d", has, known)
+	}
+	return nil
 }
 
 // rewritten is the migrations in SQLite's words.

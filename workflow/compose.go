@@ -113,8 +113,10 @@ func mailbox(name string, a mail.Address) string {
 	if name = bound(name, 80); name == "" || name == a.String() {
 		return a.String()
 	}
-	if enc := words(name); enc != name {
-		return enc + " <" + a.String() + ">"
+	// Base64: Go's Q encoding leaves quotes as they are, which a phrase cannot
+	// hold (RFC 2047 §5 rule 3).
+	if enc := mime.BEncoding.Encode("utf-8", name); enc != name {
+		return strings.ReplaceAll(enc, "?= =?", "?=\r\n =?") + " <" + a.String() + ">"
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `" <` + a.String() + ">"
 }

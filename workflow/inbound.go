@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
+	"unicode"
 
 	"colporteur/locale"
 	"colporteur/locale/letter"
@@ -29,6 +30,7 @@ type Inbound struct {
 
 	mux     *Mux
 	settled bool // dealt with by an earlier run of the job
+	forget  bool // see Forget
 }
 
 // Bounce is a processor's refusal in words the sender reads.
@@ -156,7 +158,8 @@ func Join(p locale.Printer, names []string) string {
 
 // bound cuts s to n characters, in one line.
 func bound(s string, n int) string {
-	s = strings.Join(strings.Fields(store.Clean(s)), " ")
+	// Not strings.Fields: French has spaces that must not break.
+	s = strings.Join(strings.FieldsFunc(store.Clean(s), func(r rune) bool { return r == ' ' || unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }), " ")
 	if r := []rune(s); len(r) > n {
 		return strings.TrimSpace(string(r[:n-1])) + "…"
 	}

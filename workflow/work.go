@@ -59,7 +59,12 @@ func (m *Mux) Work(ctx context.Context, j *queue.Job) queue.Outcome {
 	switch {
 	case err == nil:
 		m.log().InfoContext(ctx, "processed", "mail", in.Mail, "user", in.Sender.ID, "kind", rt.pattern)
-		return queue.Done(func(ctx context.Context, tx *store.Tx) error { return in.state(ctx, tx, "delivered") })
+		return queue.Done(func(ctx context.Context, tx *store.Tx) error {
+			if err := in.state(ctx, tx, "delivered"); err != nil || !in.forget {
+				return err
+			}
+			return in.drop(ctx, tx, j)
+		})
 	case errors.As(err, &b):
 		m.log().InfoContext(ctx, "bounced", "mail", in.Mail, "user", in.Sender.ID, "kind", rt.pattern, "err", b)
 		return queue.Done(func(ctx context.Context, tx *store.Tx) error { return in.told(ctx, tx, b.Text, "bounced") })
@@ -189,21 +194,31 @@ func (in *Inbound) told(ctx context.Context, tx *store.Tx, t mail.Text, s string
 	return in.state(ctx, tx, s)
 }
 
-// Forget removes what is kept of the inbound mail: its row and every byte of
-// it. It does nothing while another program needs the same mail, and says so.
-func (in *Inbound) Forget(ctx context.Context, tx *store.Tx) (gone bool, err error) {
-	var n int
-	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM transfer WHERE message = $1`, int64(in.Message.ID)).Scan(&n); err != nil || n > 0 {
-		return false, err
+// Forget has every byte of the mail removed in the transaction that ends its
+// job, unless another program needs the same mail.
+func (in *Inbound) Forget() { in.forget = true }
+
+func (in *Inbound) drop(ctx context.Context, tx *store.Tx, j *queue.Job) error {
+	// The lock makes the second of two jobs that end together see the first one's end.
+	id, n := int64(in.Message.ID), 0
+	err := tx.QueryRow(ctx, `SELECT 1 FROM message WHERE id = $1 FOR UPDATE`, id).Scan(&n)
+	if err == store.ErrNoRows {
+		return nil
 	}
-	// A mail to two programs has a job for each. One is ours.
-	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM job WHERE message = $1 AND done = 0`, int64(in.Message.ID)).Scan(&n); err != nil || n > 1 {
-		return false, err
+	if err != nil {
+		return err
 	}
-	if _, err := tx.Exec(ctx, `DELETE FROM inbound WHERE message = $1`, int64(in.Message.ID)); err != nil {
-		return false, err
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM transfer WHERE message = $1`, id).Scan(&n); err != nil || n > 0 {
+		return err
 	}
-	return true, in.mux.Messages.Delete(ctx, tx, in.Message.ID)
+	// A mail to two programs has a job for each.
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM job WHERE message = $1 AND done = 0 AND id <> $2`, id, int64(j.ID)).Scan(&n); err != nil || n > 0 {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `DELETE FROM inbound WHERE message = $1`, id); err != nil {
+		return err
+	}
+	return in.mux.Messages.Delete(ctx, tx, in.Message.ID)
 }
 
 // Sweep forgets mails that came more than Keep ago, and old rate counts. The

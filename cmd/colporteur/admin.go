@@ -161,7 +161,10 @@ func (a *admin) suspendMember(ctx context.Context, s suspension) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	return none{}, a.host.Accounts.Suspend(ctx, m.ID, s.On)
+	if s.On {
+		return none{}, a.host.Accounts.Suspend(ctx, m.ID)
+	}
+	return none{}, a.host.Accounts.Resume(ctx, m.ID)
 }
 
 func (a *admin) removeMember(ctx context.Context, address string) (none, error) {

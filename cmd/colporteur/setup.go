@@ -19,7 +19,7 @@ type setupCommand struct {
 	Data       string `required:"" help:"Folder for mail and database." placeholder:"DIR"`
 	Domain     string `required:"" help:"Domain to take mail for." placeholder:"D"`
 	Hostname   string `help:"Name of this server; mail.D if not given." placeholder:"H"`
-	Profile    string `help:"server, or dev: loopback and high ports." enum:"dev,server" default:"server"`
+	Profile    string `help:"server (unless said), or dev: loopback and high ports." enum:",dev,server" default:""`
 	Postmaster string `help:"Who reads mail to postmaster and abuse." placeholder:"ADDR"`
 	Key        string `help:"Where the master key lies." placeholder:"FILE"`
 	Database   string `help:"sqlite, or postgres://user@host/database." placeholder:"URL" default:"sqlite"`
@@ -50,7 +50,11 @@ func (s setupCommand) prepare(c *cli) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	want := config.Defaults(s.Profile)
+	profile := s.Profile
+	if profile == "" {
+		profile = config.Server
+	}
+	want := config.Defaults(profile)
 	want.Hostname, want.Data, want.Database.URL = s.Hostname, dir, s.Database
 	if want.Hostname == "" {
 		want.Hostname = "mail." + domain
@@ -81,7 +85,7 @@ func (s setupCommand) prepare(c *cli) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Hostname != "" && cfg.Hostname != s.Hostname || cfg.Data != dir || cfg.Profile != s.Profile {
+	if s.Hostname != "" && cfg.Hostname != s.Hostname || cfg.Data != dir || s.Profile != "" && cfg.Profile != s.Profile {
 		return nil, fmt.Errorf("%s says hostname %s, data %s, profile %s; setup never changes it: edit it, or choose another folder", path, cfg.Hostname, cfg.Data, cfg.Profile)
 	}
 	if err := own(cfg); err != nil {

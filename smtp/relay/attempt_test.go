@@ -430,7 +430,7 @@ func TestParametersThatAreNoXtextAreLeftOut(t *testing.T) {
 		d := n.mail("bob@far.test")
 		d.To[0].ORCPT = orcpt
 		if p := n.one(d); !p.sent || far.took()[0].rcpts[0] != "RCPT TO:<bob@far.test>" {
-			t.Errorf("%q: got %+v %q", orcpt, p, far.took())
+			t.Errorf("%q: got %+v %+v", orcpt, p, far.took())
 		}
 	}
 }

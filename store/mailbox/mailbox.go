@@ -1,11 +1,25 @@
 // Package mailbox is the mailboxes of accounts: what is in them, in which
 // order, with which flags, and what changed since.
+//
+// # Invariants
+//
+// An email is one mail in one account; a placement is an email in a mailbox.
+// COPY and MOVE place the same email again, so it keeps its id (RFC 8474) and
+// counts once against the quota. One modseq counter per account serves all its
+// mailboxes. It and the UIDs come from UPDATE … RETURNING on the account's row,
+// then the mailboxes' rows in the order of their ids: the locks make commit
+// order modseq order, and nobody waits in a circle. A UID that was given is
+// never given again; what vanished leaves a tombstone.
 package mailbox
 
 import (
 	"context"
-	"io"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
+
+	"golang.org/x/text/unicode/norm"
 
 	"colporteur/mail"
 	"colporteur/store"
@@ -27,11 +41,10 @@ type (
 type Store struct {
 	DB       *store.DB
 	Messages *message.Store
-	Now      func() time.Time
-	hub      hub
-}
+	Now      func() time.Time // nil is time.Now
 
-type hub struct{}
+	hub hub
+}
 
 // Role of a mailbox (RFC 6154, RFC 8621 §2); "" has none.
 type Role string
@@ -60,188 +73,181 @@ type Mailbox struct {
 	Size        int64
 }
 
-// Entry is one message in one mailbox.
-type Entry struct {
-	UID     UID
-	Email   EmailID
-	Thread  ThreadID
-	Message message.ID
-	ModSeq  ModSeq
-	Flags   []string  // "\\Seen", "$Forwarded", sorted
-	Date    time.Time // INTERNALDATE
-	Size    int64     // RFC822.SIZE: prefix and message
+func (s *Store) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
 }
 
-// Incoming is a message on its way into a mailbox. Its content was inserted
-// (message.Store.Insert) in the same transaction or lives already.
-type Incoming struct {
-	Message message.ID
-	Size    int64         // of the message without Prefix
-	Summary *mail.Summary // for threading and search
-	Words   []byte        // search signature, from Sign
-	Prefix  []byte        // header lines of ours served before it: Return-Path, Received, …
-	Flags   []string
-	Date    time.Time
+// standard is the mailboxes every account begins with.
+var standard = map[string][]struct {
+	name string
+	role Role
+}{
+	"en": {{"INBOX", Inbox}, {"Sent", Sent}, {"Drafts", Drafts}, {"Trash", Trash}, {"Junk", Junk}, {"Archive", Archive}},
+	"fr": {{"INBOX", Inbox}, {"Envoyés", Sent}, {"Brouillons", Drafts}, {"Corbeille", Trash}, {"Indésirables", Junk}, {"Archives", Archive}},
 }
 
-// Placed says where a message went.
-type Placed struct {
-	Mailbox ID
-	UID     UID
-	Email   EmailID
-	Thread  ThreadID
-	ModSeq  ModSeq
-}
-
-// CreateAccount makes the mailboxes every account has, named in lang: INBOX,
-// Sent, Drafts, Trash, Junk, Archive with their roles.
+// CreateAccount makes the mailboxes every account has, named in lang.
 func (s *Store) CreateAccount(ctx context.Context, tx *store.Tx, account mail.AccountID, lang string) error {
-	panic("unwritten")
+	if lang != "en" {
+		lang = "fr"
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO mailbox_account (account, modseq, used, uidvalidity) VALUES ($1, 1, 0, 0)`, int64(account)); err != nil {
+		return err
+	}
+	for _, m := range standard[lang] {
+		if _, err := s.insert(ctx, tx, account, m.name, m.role); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insert makes one mailbox.
+func (s *Store) insert(ctx context.Context, tx *store.Tx, account mail.AccountID, name string, r Role) (ID, error) {
+	var validity, modseq int64
+	now := s.now().Unix()
+	// A name that is used again must not look like the mailbox it was before
+	// (RFC 9051 §2.3.1.1): the validity only rises.
+	err := tx.QueryRow(ctx, `UPDATE mailbox_account SET modseq = modseq + 1,
+		uidvalidity = CASE WHEN uidvalidity < $2 THEN $2 ELSE uidvalidity + 1 END WHERE account = $1 RETURNING uidvalidity, modseq`,
+		int64(account), now).Scan(&validity, &modseq)
+	if err != nil {
+		return 0, fmt.Errorf("account %d: %w", account, err)
+	}
+	id := ID(store.NewID())
+	_, err = tx.Exec(ctx, `INSERT INTO mailbox (id, account, name, role, subscribed, uidvalidity, uidnext, highest, total, unseen, size)
+		VALUES ($1, $2, $3, $4, 1, $5, 1, $6, 0, 0, 0)`, int64(id), int64(account), name, string(r), validity, modseq)
+	return id, err
 }
 
 // DeleteAccount removes everything of an account.
 func (s *Store) DeleteAccount(ctx context.Context, tx *store.Tx, account mail.AccountID) error {
-	panic("unwritten")
+	for _, q := range []string{
+		`DELETE FROM placement WHERE mailbox IN (SELECT id FROM mailbox WHERE account = $1)`,
+		`DELETE FROM tombstone WHERE mailbox IN (SELECT id FROM mailbox WHERE account = $1)`,
+		`DELETE FROM mailbox WHERE account = $1`,
+		`DELETE FROM email WHERE account = $1`,
+		`DELETE FROM thread_ref WHERE account = $1`,
+		`DELETE FROM mailbox_account WHERE account = $1`,
+	} {
+		if _, err := tx.Exec(ctx, q, int64(account)); err != nil {
+			return err
+		}
+	}
+	s.changed(tx, account)
+	return nil
 }
 
-// Usage is the bytes that count against the quota (each email once; expunged ones do not count).
-func (s *Store) Usage(ctx context.Context, account mail.AccountID) (int64, error) {
-	panic("unwritten")
+// Usage is the bytes that count against the quota (each email once; expunged
+// ones do not count).
+func (s *Store) Usage(ctx context.Context, account mail.AccountID) (used int64, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		return tx.QueryRow(ctx, `SELECT used FROM mailbox_account WHERE account = $1`, int64(account)).Scan(&used)
+	})
+	return used, missing(err)
+}
+
+const columns = `id, account, name, role, subscribed, uidvalidity, uidnext, highest, total, unseen, size`
+
+func scanMailbox(scan func(...any) error) (m Mailbox, err error) {
+	var subscribed int
+	err = scan(&m.ID, &m.Account, &m.Name, &m.Role, &subscribed, &m.UIDValidity, &m.UIDNext, &m.HighestMod, &m.Total, &m.Unseen, &m.Size)
+	m.Subscribed = subscribed != 0
+	return m, err
 }
 
 // List returns the account's mailboxes, INBOX first, then by name.
-func (s *Store) List(ctx context.Context, account mail.AccountID) ([]Mailbox, error) {
-	panic("unwritten")
+func (s *Store) List(ctx context.Context, account mail.AccountID) (list []Mailbox, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT `+columns+` FROM mailbox WHERE account = $1 ORDER BY CASE WHEN role = 'inbox' THEN 0 ELSE 1 END, name`, int64(account))
+		return store.Each(rows, err, func(scan func(...any) error) error {
+			m, err := scanMailbox(scan)
+			list = append(list, m)
+			return err
+		})
+	})
+	return list, err
 }
 
 // Get finds a mailbox by name ("inbox" in any case is INBOX); kind NotFound if there is none.
-func (s *Store) Get(ctx context.Context, account mail.AccountID, name string) (Mailbox, error) {
-	panic("unwritten")
+func (s *Store) Get(ctx context.Context, account mail.AccountID, name string) (m Mailbox, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		m, err = s.get(ctx, tx, account, Name(name))
+		return err
+	})
+	return m, err
+}
+
+func (s *Store) get(ctx context.Context, tx *store.Tx, account mail.AccountID, name string) (Mailbox, error) {
+	m, err := scanMailbox(tx.QueryRow(ctx, `SELECT `+columns+` FROM mailbox WHERE account = $1 AND name = $2`, int64(account), store.Clean(name)).Scan)
+	return m, missing(err)
+}
+
+// ByID finds a mailbox as it is now.
+func (s *Store) ByID(ctx context.Context, id ID) (m Mailbox, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		m, err = byID(ctx, tx, id)
+		return err
+	})
+	return m, err
+}
+
+func byID(ctx context.Context, tx *store.Tx, id ID) (Mailbox, error) {
+	m, err := scanMailbox(tx.QueryRow(ctx, `SELECT `+columns+` FROM mailbox WHERE id = $1`, int64(id)).Scan)
+	return m, missing(err)
 }
 
 // ByRole finds a mailbox by role inside a transaction.
-func (s *Store) ByRole(ctx context.Context, tx *store.Tx, account mail.AccountID, r Role) (ID, error) {
-	panic("unwritten")
+func (s *Store) ByRole(ctx context.Context, tx *store.Tx, account mail.AccountID, r Role) (id ID, err error) {
+	err = tx.QueryRow(ctx, `SELECT id FROM mailbox WHERE account = $1 AND role = $2`, int64(account), string(r)).Scan(&id)
+	return id, missing(err)
 }
 
-// Create, Rename, Remove and Subscribe do what IMAP's commands of these names
-// do (RFC 9051 §6.3): Create makes missing parents; Rename moves children, and
-// renaming INBOX moves its messages; Remove of INBOX is refused.
-func (s *Store) Create(ctx context.Context, account mail.AccountID, name string) (Mailbox, error) {
-	panic("unwritten")
-}
-func (s *Store) Rename(ctx context.Context, account mail.AccountID, from, to string) error {
-	panic("unwritten")
-}
-func (s *Store) Remove(ctx context.Context, account mail.AccountID, name string) error {
-	panic("unwritten")
-}
-func (s *Store) Subscribe(ctx context.Context, account mail.AccountID, name string, on bool) error {
-	panic("unwritten")
+func missing(err error) error {
+	if errors.Is(err, store.ErrNoRows) {
+		return mail.Refuse(mail.NotFound, "mailbox-none").Because(err)
+	}
+	return err
 }
 
-// Append files a message inside the caller's transaction: takes modseq and UID
-// from the account and mailbox rows, finds its thread, wakes watchers after the
-// commit.
-func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID, to ID, in *Incoming) (Placed, error) {
-	panic("unwritten")
+// Name is the one spelling of a mailbox name: NFC, and INBOX in capitals
+// (RFC 9051 §5.1), also as the first level of others.
+func Name(name string) string {
+	name = norm.NFC.String(strings.TrimSuffix(name, "/"))
+	if first, rest, more := strings.Cut(name, "/"); strings.EqualFold(first, "inbox") {
+		if name = "INBOX"; more {
+			name += "/" + rest
+		}
+	}
+	return name
 }
 
-// Entries lists a mailbox by rising UID, from UID after+1 on, at most limit (0: all).
-func (s *Store) Entries(ctx context.Context, box ID, after UID, limit int) ([]Entry, error) {
-	panic("unwritten")
-}
-
-// Changed are the entries whose modseq is above since, by UID, and the UIDs
-// that vanished since. vanished is complete: tombstones are kept.
-func (s *Store) Changed(ctx context.Context, box ID, since ModSeq) (changed []Entry, vanished []UID, high ModSeq, err error) {
-	panic("unwritten")
-}
-
-// FlagOp says what SetFlags does with its flags.
-type FlagOp int
-
+// Bounds of a name, far above what people use.
 const (
-	ReplaceFlags FlagOp = iota
-	AddFlags
-	RemoveFlags
+	maxLevel = 255
+	maxName  = 1000
+	maxDepth = 20
+	maxBoxes = 10_000
 )
 
-// SetFlags changes flags of the given UIDs and returns the entries as they are
-// now. An entry with a modseq above unchangedSince (when > 0) is left alone and
-// its UID returned in modified (RFC 7162 §3.1.3).
-func (s *Store) SetFlags(ctx context.Context, box ID, uids []UID, op FlagOp, flags []string, unchangedSince ModSeq) (now []Entry, modified []UID, err error) {
-	panic("unwritten")
+// checkName says why a name cannot be a mailbox's.
+func checkName(name string) error {
+	bad := mail.Refuse(mail.BadSyntax, "mailbox-bad-name")
+	if name == "" || len(name) > maxName || strings.Count(name, "/") >= maxDepth || store.Clean(name) != name {
+		return bad
+	}
+	for _, level := range strings.Split(name, "/") {
+		if level == "" || len(level) > maxLevel || level == "." || level == ".." || strings.TrimSpace(level) != level {
+			return bad
+		}
+	}
+	for _, r := range name {
+		if r < ' ' || r == 0x7f || r == '%' || r == '*' || r == '\uFFFD' || r >= 0x80 && r < 0xa0 {
+			return bad
+		}
+	}
+	return nil
 }
-
-// Copy places the messages in another mailbox of the account too; they keep
-// email id, thread and flags. It returns source and destination UIDs, pairwise.
-func (s *Store) Copy(ctx context.Context, from ID, uids []UID, to ID) (src, dst []UID, validity uint32, err error) {
-	panic("unwritten")
-}
-
-// Move is Copy and Expunge in one transaction.
-func (s *Store) Move(ctx context.Context, from ID, uids []UID, to ID) (src, dst []UID, validity uint32, err error) {
-	panic("unwritten")
-}
-
-// Expunge removes the placements of these UIDs. With onlyDeleted, only those
-// that have \Deleted; with nil uids, all of those.
-func (s *Store) Expunge(ctx context.Context, box ID, uids []UID, onlyDeleted bool) ([]UID, error) {
-	panic("unwritten")
-}
-
-// Content is what FETCH needs of one email beyond its Entry.
-type Content struct {
-	Message message.ID
-	Prefix  []byte
-	Size    int64         // prefix and message
-	Summary *mail.Summary // offsets in it count without Prefix
-}
-
-// Content reads it; Contents for many at once, in the order of ids, nil where gone.
-func (s *Store) Content(ctx context.Context, account mail.AccountID, id EmailID) (*Content, error) {
-	panic("unwritten")
-}
-func (s *Store) Contents(ctx context.Context, account mail.AccountID, ids []EmailID) ([]*Content, error) {
-	panic("unwritten")
-}
-
-// Open reads prefix and message as one, from offset on.
-func (s *Store) Open(ctx context.Context, c *Content, offset int64) (io.ReadCloser, error) {
-	panic("unwritten")
-}
-
-// Query is a search: every set field must match. The zero Query matches all.
-type Query struct {
-	Header                []HeaderQuery  // "subject", "from", …: substring of the decoded field; empty Value: present
-	Body                  []string       // substring of decoded text parts
-	Text                  []string       // substring of header or text
-	Flags                 []string       // has
-	NotFlags              []string       // has not
-	Since, Before         time.Time      // INTERNALDATE, [Since, Before)
-	SentSince, SentBefore time.Time      // Date field
-	Larger, Smaller       int64          // bytes; 0 is unset
-	UIDs                  func(UID) bool // nil: all
-	ModSeq                ModSeq         // at or above
-	Not                   []Query
-	Or                    [][2]Query
-}
-
-type HeaderQuery struct{ Field, Value string }
-
-// Search returns matching entries by rising UID. Substrings are compared
-// without case and accents.
-func (s *Store) Search(ctx context.Context, box ID, q *Query) ([]Entry, error) { panic("unwritten") }
-
-// Sign makes the search signature of a message from its folded text (see
-// signature.go); the Door calls it at delivery.
-func Sign(sum *mail.Summary, text []byte) []byte { panic("unwritten") }
-
-// Watch returns a channel that gets a value (never blocking, coalesced) after
-// each commit that changed the account, and a function that ends it.
-func (s *Store) Watch(account mail.AccountID) (<-chan struct{}, func()) { panic("unwritten") }
-
-// Purge forgets emails that were expunged more than age ago (30 days), so that
-// their content can be swept.
-func (s *Store) Purge(ctx context.Context, age time.Duration) (int, error) { panic("unwritten") }

@@ -50,7 +50,7 @@ start() {
 	"$BIN/postgres" -D "$DIR/data" -k "$DIR" -c listen_addresses= \
 		-c fsync=off -c full_page_writes=off -c synchronous_commit=on \
 		-c max_connections=400 -c shared_buffers=64MB -c autovacuum=off \
-		-c unix_socket_permissions=0700 >>"$DIR/log" 2>&1 &
+		-c unix_socket_permissions=0700 $SETTINGS >>"$DIR/log" 2>&1 &
 	pid=$!
 }
 "$BIN/initdb" -D "$DIR/data" --username=postgres --auth=trust --no-sync --encoding=UTF8 $LOCALE >"$DIR/log" 2>&1 ||
@@ -97,11 +97,12 @@ func Restart(tb testing.TB) {
 	shared.Restart(tb)
 }
 
-// NewServer starts a cluster for tb alone.
-func NewServer(tb testing.TB) *Server {
+// NewServer starts a cluster for tb alone. Settings are like "fsync=on", and
+// have no spaces.
+func NewServer(tb testing.TB, settings ...string) *Server {
 	tb.Helper()
 	skip(tb)
-	s, err := start()
+	s, err := start(settings...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -120,7 +121,7 @@ func skip(tb testing.TB) {
 }
 
 // start makes a cluster and waits until it answers.
-func start() (*Server, error) {
+func start(settings ...string) (*Server, error) {
 	bin, major, err := binaries()
 	if err != nil {
 		return nil, err
@@ -135,7 +136,10 @@ func start() (*Server, error) {
 	}
 	cmd := exec.Command("/bin/sh", "-c", keeper)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "BIN="+bin, "DIR="+dir, "LOCALE="+locale(major), "LC_ALL=C.UTF-8")
+	cmd.Env = append(os.Environ(), "BIN="+bin, "DIR="+dir, "LOCALE="+locale(major), "LC_ALL=C.UTF-8", "SETTINGS=")
+	for _, set := range settings {
+		cmd.Env[len(cmd.Env)-1] += " -c " + set
+	}
 	// A session of its own: Ctrl-C at the terminal must reach the tests, not the keeper.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if os.Geteuid() == 0 { // PostgreSQL refuses to run as root

@@ -240,8 +240,8 @@ func (s *Service) add(ctx context.Context, tx *store.Tx, in *workflow.Inbound, i
 		if err := in.ReplyIn(ctx, tx, nothing(p, in, inc), 0); err != nil {
 			return err
 		}
-		_, err := in.Forget(ctx, tx)
-		return err
+		in.Forget()
+		return nil
 	}
 	a := &Album{ID: id, Member: in.Sender.ID, Account: in.Sender.Account, From: in.SenderName(), Name: inc.name, Created: s.now()}
 	if fresh {
@@ -271,8 +271,8 @@ func (s *Service) add(ctx context.Context, tx *store.Tx, in *workflow.Inbound, i
 			return err
 		}
 	}
-	_, err = in.Forget(ctx, tx)
-	return err
+	in.Forget()
+	return nil
 }
 
 func (s *Service) addPhotos(ctx context.Context, tx *store.Tx, in *workflow.Inbound, inc *incoming, a *Album) error {

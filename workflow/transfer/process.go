@@ -184,9 +184,9 @@ func (s *Service) repeated(ctx context.Context, tx *store.Tx, in *workflow.Inbou
 		}
 	}
 	if t.message != in.Message.ID {
-		_, err = in.Forget(ctx, tx)
+		in.Forget()
 	}
-	return err
+	return nil
 }
 
 // days reads the duration an address asks for: "7j", "30d", "30".

@@ -52,7 +52,9 @@ type House struct {
 	Mux       *workflow.Mux
 	Transfers *transfer.Service
 	Albums    *album.Service
-	Pictures  string // folder of picture.Maker
+	Pictures  string                                                // folder of picture.Maker
+	Twice     bool                                                  // every program's job runs twice
+	Program   func(ctx context.Context, in *workflow.Inbound) error // what help@ does; nil: the guide
 
 	mu     sync.Mutex
 	clock  time.Time
@@ -92,10 +94,10 @@ func New(tb testing.TB, db *store.DB) *House {
 	h.Albums = &album.Service{DB: db, Blobs: h.Blobs, Links: h.Links, Post: h.Post, Pictures: &picture.Maker{Dir: h.Pictures}, Now: h.Now}
 	replies := &workflow.Replies{Links: h.Links, To: map[string]workflow.Commanded{link.Transfer: h.Transfers, link.Album: h.Albums}}
 	for pattern, p := range map[string]workflow.Processor{"envoi": h.Transfers, "envoi+{days}": h.Transfers, "send": h.Transfers,
-		"album+{name}": h.Albums, "album-{name}": h.Albums, "aide": &workflow.Guide{}, "help": &workflow.Guide{}, "r.{token}": replies} {
+		"album+{name}": h.Albums, "album-{name}": h.Albums, "aide": &workflow.Guide{}, "help": h, "r.{token}": replies} {
 		h.Mux.Handle(pattern, p)
 	}
-	h.Queue.Handle(delivery.JobProgram, queue.Options{}, h.Mux.Work)
+	h.Queue.Handle(delivery.JobProgram, queue.Options{}, h.work)
 	h.Queue.Handle(workflow.JobNotice, queue.Options{}, h.Post.Work)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -109,6 +111,22 @@ type writer struct{ tb testing.TB }
 func (w writer) Write(p []byte) (int, error) {
 	w.tb.Log(strings.TrimSpace(string(p)))
 	return len(p), nil
+}
+
+// Process implements workflow.Processor for help@, so that a test can be the program.
+func (h *House) Process(ctx context.Context, in *workflow.Inbound) error {
+	if h.Program != nil {
+		return h.Program(ctx, in)
+	}
+	return (&workflow.Guide{}).Process(ctx, in)
+}
+
+// work runs every program's job twice, as after a crash right before its end.
+func (h *House) work(ctx context.Context, j *queue.Job) queue.Outcome {
+	if h.Twice {
+		h.Mux.Work(ctx, j)
+	}
+	return h.Mux.Work(ctx, j)
 }
 
 // Now is the house's clock; Move puts it forward.

@@ -1,0 +1,178 @@
+package mailbox
+
+import (
+	"context"
+	"slices"
+	"sort"
+	"strings"
+
+	"colporteur/mail"
+	"colporteur/store"
+)
+
+const (
+	seen    = `\Seen`
+	deleted = `\Deleted`
+)
+
+// system flags in their one spelling (RFC 9051 §2.3.2). \Recent belongs to a
+// session and is never stored.
+var system = []string{`\Answered`, deleted, `\Draft`, `\Flagged`, seen}
+
+const (
+	maxFlags   = 64
+	maxKeyword = 100
+)
+
+// normalFlags is flags in their one spelling, sorted, each once.
+func normalFlags(flags []string) ([]string, error) {
+	var out []string
+	for _, f := range flags {
+		if strings.EqualFold(f, `\Recent`) {
+			continue
+		}
+		if strings.HasPrefix(f, `\`) {
+			i := slices.IndexFunc(system, func(s string) bool { return strings.EqualFold(s, f) })
+			if i < 0 {
+				return nil, mail.Refuse(mail.BadSyntax, "mailbox-bad-flag")
+			}
+			f = system[i]
+		} else if !isKeyword(f) {
+			return nil, mail.Refuse(mail.BadSyntax, "mailbox-bad-flag")
+		}
+		if !hasFlag(out, f) {
+			out = append(out, f)
+		}
+	}
+	if len(out) > maxFlags {
+		return nil, mail.Refuse(mail.TooMany, "mailbox-bad-flag")
+	}
+	sort.Strings(out)
+	return out, nil
+}
+
+// isKeyword says whether f is a flag-keyword: an atom (RFC 9051 §9).
+func isKeyword(f string) bool {
+	if f == "" || len(f) > maxKeyword {
+		return false
+	}
+	for i := 0; i < len(f); i++ {
+		if c := f[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`(){%*"\]`, c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func hasFlag(flags []string, f string) bool {
+	return slices.ContainsFunc(flags, func(have string) bool { return strings.EqualFold(have, f) })
+}
+
+// FlagOp says what SetFlags does with its flags.
+type FlagOp int
+
+const (
+	ReplaceFlags FlagOp = iota
+	AddFlags
+	RemoveFlags
+)
+
+func (op FlagOp) apply(have, flags []string) []string {
+	var out []string
+	switch op {
+	case ReplaceFlags:
+		out = slices.Clone(flags)
+	case AddFlags:
+		out = slices.Clone(have)
+		for _, f := range flags {
+			if !hasFlag(out, f) {
+				out = append(out, f)
+			}
+		}
+	case RemoveFlags:
+		for _, f := range have {
+			if !hasFlag(flags, f) {
+				out = append(out, f)
+			}
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// SetFlags changes flags of the given UIDs and returns the entries as they are
+// now. An entry with a modseq above unchangedSince (when > 0) is left alone and
+// its UID returned in modified (RFC 7162 §3.1.3). What does not change keeps
+// its modseq.
+func (s *Store) SetFlags(ctx context.Context, box ID, uids []UID, op FlagOp, flags []string, unchangedSince ModSeq) (now []Entry, modified []UID, err error) {
+	if flags, err = normalFlags(flags); err != nil {
+		return nil, nil, err
+	}
+	want := setOf(uids)
+	if len(want) == 0 {
+		return nil, nil, nil
+	}
+	err = s.DB.Write(ctx, func(tx *store.Tx) error {
+		now, modified = nil, nil
+		m, err := byID(ctx, tx, box)
+		if err != nil {
+			return err
+		}
+		modseq, err := nextModSeq(ctx, tx, m.Account, 0)
+		if err != nil {
+			return err
+		}
+		entries, err := entriesIn(ctx, tx, box, slices.Min(uids)-1, slices.Max(uids), 0)
+		if err != nil {
+			return err
+		}
+		unseen, touched := 0, false
+		for _, e := range entries {
+			if !want[e.UID] {
+				continue
+			}
+			if unchangedSince > 0 && e.ModSeq > unchangedSince {
+				modified = append(modified, e.UID)
+				continue
+			}
+			fresh := op.apply(e.Flags, flags)
+			if len(fresh) > maxFlags {
+				return mail.Refuse(mail.TooMany, "mailbox-bad-flag")
+			}
+			if !slices.Equal(fresh, e.Flags) {
+				if was, is := hasFlag(e.Flags, seen), hasFlag(fresh, seen); was && !is {
+					unseen++
+				} else if !was && is {
+					unseen--
+				}
+				e.Flags, e.ModSeq, touched = fresh, modseq, true
+				if _, err := tx.Exec(ctx, `UPDATE placement SET flags = $1, modseq = $2 WHERE mailbox = $3 AND uid = $4`,
+					strings.Join(fresh, " "), int64(modseq), int64(box), int64(e.UID)); err != nil {
+					return err
+				}
+			}
+			now = append(now, e)
+		}
+		if !touched {
+			return nil
+		}
+		s.changed(tx, m.Account)
+		return count(ctx, tx, box, modseq, 0, unseen, 0)
+	})
+	return now, modified, err
+}
+
+// count changes a mailbox's counters.
+func count(ctx context.Context, tx *store.Tx, box ID, modseq ModSeq, total, unseen int, size int64) error {
+	_, err := tx.Exec(ctx, `UPDATE mailbox SET highest = $2, total = total + $3, unseen = unseen + $4, size = size + $5 WHERE id = $1`,
+		int64(box), int64(modseq), total, unseen, size)
+	return err
+}
+
+func setOf(uids []UID) map[UID]bool {
+	m := make(map[UID]bool, len(uids))
+	for _, u := range uids {
+		m[u] = true
+	}
+	return m
+}

@@ -1,0 +1,199 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"colporteur/mail"
+	"colporteur/store"
+)
+
+// Create makes a mailbox and the parents it lacks (RFC 9051 §6.3.4). Kinds:
+// Conflict, BadSyntax, TooMany.
+func (s *Store) Create(ctx context.Context, account mail.AccountID, name string) (m Mailbox, err error) {
+	name = Name(name)
+	if err := checkName(name); err != nil {
+		return m, err
+	}
+	err = s.DB.Write(ctx, func(tx *store.Tx) error {
+		var n int
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM mailbox WHERE account = $1`, int64(account)).Scan(&n); err != nil {
+			return err
+		}
+		if n >= maxBoxes {
+			return mail.Refuse(mail.TooMany, "kind-too-many")
+		}
+		levels := strings.Split(name, "/")
+		for i := range levels {
+			path := strings.Join(levels[:i+1], "/")
+			_, err := s.get(ctx, tx, account, path)
+			if err == nil && path == name {
+				return mail.Refuse(mail.Conflict, "mailbox-exists")
+			}
+			if mail.Is(err, mail.NotFound) {
+				_, err = s.insert(ctx, tx, account, path, "")
+			}
+			if err != nil {
+				return conflict(err)
+			}
+		}
+		s.changed(tx, account)
+		m, err = s.get(ctx, tx, account, name)
+		return err
+	})
+	return m, err
+}
+
+func conflict(err error) error {
+	if errors.Is(err, store.ErrUnique) {
+		return mail.Refuse(mail.Conflict, "mailbox-exists").Because(err)
+	}
+	return err
+}
+
+// Rename gives a mailbox and its children another name. Renaming INBOX moves
+// its messages to a new mailbox and leaves it (RFC 9051 §6.3.6).
+func (s *Store) Rename(ctx context.Context, account mail.AccountID, from, to string) error {
+	from, to = Name(from), Name(to)
+	if err := checkName(to); err != nil {
+		return err
+	}
+	if strings.HasPrefix(to, from+"/") {
+		return mail.Refuse(mail.BadSyntax, "mailbox-bad-name")
+	}
+	return s.DB.Write(ctx, func(tx *store.Tx) error {
+		if err := lockAccount(ctx, tx, account); err != nil {
+			return err
+		}
+		box, err := s.get(ctx, tx, account, from)
+		if err != nil {
+			return err
+		}
+		if _, err := s.get(ctx, tx, account, to); err == nil {
+			return mail.Refuse(mail.Conflict, "mailbox-exists")
+		} else if !mail.Is(err, mail.NotFound) {
+			return err
+		}
+		levels := strings.Split(to, "/")
+		for i := 1; i < len(levels); i++ {
+			path := strings.Join(levels[:i], "/")
+			if _, err := s.get(ctx, tx, account, path); mail.Is(err, mail.NotFound) {
+				_, err = s.insert(ctx, tx, account, path, "")
+				if err != nil {
+					return conflict(err)
+				}
+			} else if err != nil {
+				return err
+			}
+		}
+		s.changed(tx, account)
+		if box.Role == Inbox {
+			id, err := s.insert(ctx, tx, account, to, "")
+			if err != nil {
+				return conflict(err)
+			}
+			_, _, err = s.place(ctx, tx, box, id, func(UID) bool { return true }, true)
+			return err
+		}
+		below, err := s.below(ctx, tx, account, from)
+		if err != nil {
+			return err
+		}
+		for _, m := range append(below, box) {
+			name := to + strings.TrimPrefix(m.Name, from)
+			if err := checkName(name); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `UPDATE mailbox SET name = $1 WHERE id = $2`, name, int64(m.ID)); err != nil {
+				return conflict(err)
+			}
+		}
+		return nil
+	})
+}
+
+// below is every mailbox under a name.
+func (s *Store) below(ctx context.Context, tx *store.Tx, account mail.AccountID, name string) (list []Mailbox, err error) {
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM mailbox WHERE account = $1`, int64(account))
+	err = store.Each(rows, err, func(scan func(...any) error) error {
+		m, err := scanMailbox(scan)
+		if strings.HasPrefix(m.Name, name+"/") {
+			list = append(list, m)
+		}
+		return err
+	})
+	return list, err
+}
+
+// Remove deletes a mailbox and what is in it; its children stay (RFC 9051
+// §6.3.5). INBOX cannot be removed, nor one that has children, which would lose
+// their parent.
+func (s *Store) Remove(ctx context.Context, account mail.AccountID, name string) error {
+	return s.DB.Write(ctx, func(tx *store.Tx) error {
+		modseq, err := nextModSeq(ctx, tx, account, 0)
+		if err != nil {
+			return err
+		}
+		box, err := s.get(ctx, tx, account, Name(name))
+		if err != nil {
+			return err
+		}
+		if box.Role == Inbox {
+			return mail.Refuse(mail.Policy, "mailbox-inbox-stays")
+		}
+		children, err := s.below(ctx, tx, account, box.Name)
+		if err != nil {
+			return err
+		}
+		if len(children) > 0 {
+			return mail.Refuse(mail.Policy, "mailbox-has-children")
+		}
+		if _, err := s.bury(ctx, tx, box, modseq, func(Entry) bool { return true }); err != nil {
+			return err
+		}
+		for _, q := range []string{`DELETE FROM tombstone WHERE mailbox = $1`, `DELETE FROM mailbox WHERE id = $1`} {
+			if _, err := tx.Exec(ctx, q, int64(box.ID)); err != nil {
+				return err
+			}
+		}
+		s.changed(tx, account)
+		return nil
+	})
+}
+
+// Subscribe sets whether a mailbox is shown by programs that show subscribed ones.
+func (s *Store) Subscribe(ctx context.Context, account mail.AccountID, name string, on bool) error {
+	v := 0
+	if on {
+		v = 1
+	}
+	return s.DB.Write(ctx, func(tx *store.Tx) error {
+		n, err := tx.Exec(ctx, `UPDATE mailbox SET subscribed = $1 WHERE account = $2 AND name = $3`, v, int64(account), store.Clean(Name(name)))
+		if err == nil && n == 0 {
+			err = missing(store.ErrNoRows)
+		}
+		return err
+	})
+}
+
+// lockAccount takes the account's row, the first of the lock order.
+func lockAccount(ctx context.Context, tx *store.Tx, account mail.AccountID) error {
+	var one int
+	err := tx.QueryRow(ctx, `SELECT 1 FROM mailbox_account WHERE account = $1 FOR UPDATE`, int64(account)).Scan(&one)
+	if err != nil {
+		return fmt.Errorf("account %d: %w", account, err)
+	}
+	return nil
+}
+
+// nextModSeq takes the next modseq of an account, and adds to what it uses.
+func nextModSeq(ctx context.Context, tx *store.Tx, account mail.AccountID, used int64) (m ModSeq, err error) {
+	err = tx.QueryRow(ctx, `UPDATE mailbox_account SET modseq = modseq + 1, used = used + $2 WHERE account = $1 RETURNING modseq`,
+		int64(account), used).Scan(&m)
+	if err != nil {
+		return 0, fmt.Errorf("account %d: %w", account, err)
+	}
+	return m, nil
+}

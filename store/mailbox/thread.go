@@ -1,0 +1,118 @@
+package mailbox
+
+import (
+	"context"
+	"hash/fnv"
+	"strconv"
+	"strings"
+
+	"colporteur/mail"
+	"colporteur/store"
+)
+
+// thread finds the thread of a new email: that of the newest message it refers
+// to, else of an earlier copy of itself or an answer that came before it, else
+// a new one. Threads never merge: an id belongs to the first that named it.
+func thread(ctx context.Context, tx *store.Tx, account mail.AccountID, e EmailID, sum *mail.Summary) (ThreadID, error) {
+	t := ThreadID(e)
+	if sum == nil {
+		return t, nil
+	}
+	refs := references(sum)
+	found := false
+	if len(refs) > 0 {
+		var err error
+		if t, found, err = lookup(ctx, tx, account, refs); err != nil {
+			return 0, err
+		}
+		if !found {
+			t = ThreadID(e)
+		}
+	}
+	if sum.MessageID != "" {
+		own := threadHash(sum.MessageID)
+		n, err := refer(ctx, tx, account, own, t)
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 && !found {
+			if known, ok, err := lookup(ctx, tx, account, []int64{own}); err != nil {
+				return 0, err
+			} else if ok {
+				t, found = known, true
+			}
+		}
+	}
+	if !found {
+		for _, r := range refs { // so that other answers to a mail we never saw meet here
+			if _, err := refer(ctx, tx, account, r, t); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return t, nil
+}
+
+func refer(ctx context.Context, tx *store.Tx, account mail.AccountID, hash int64, t ThreadID) (int64, error) {
+	return tx.Exec(ctx, `INSERT INTO thread_ref (account, hash, thread) VALUES ($1, $2, $3) ON CONFLICT (account, hash) DO NOTHING`,
+		int64(account), hash, int64(t))
+}
+
+// references are the hashes of what a mail refers to, newest first.
+func references(sum *mail.Summary) []int64 {
+	var hashes []int64
+	add := func(ids []string) {
+		for i := len(ids) - 1; i >= 0; i-- {
+			h := threadHash(ids[i])
+			for _, have := range hashes {
+				if have == h {
+					h = 0
+				}
+			}
+			if h != 0 {
+				hashes = append(hashes, h)
+			}
+		}
+	}
+	add(sum.InReplyTo[:min(len(sum.InReplyTo), 5)])
+	add(sum.References)
+	return hashes
+}
+
+// lookup finds the thread of the first of hashes that is known.
+func lookup(ctx context.Context, tx *store.Tx, account mail.AccountID, hashes []int64) (t ThreadID, ok bool, err error) {
+	args := []any{int64(account)}
+	var q strings.Builder
+	q.WriteString(`SELECT hash, thread FROM thread_ref WHERE account = $1 AND hash IN (`)
+	for i, h := range hashes {
+		if i > 0 {
+			q.WriteByte(',')
+		}
+		q.WriteString("$" + strconv.Itoa(i+2))
+		args = append(args, h)
+	}
+	q.WriteByte(')')
+	best := len(hashes)
+	rows, err := tx.Query(ctx, q.String(), args...)
+	err = store.Each(rows, err, func(scan func(...any) error) error {
+		var hash, thread int64
+		if err := scan(&hash, &thread); err != nil {
+			return err
+		}
+		for i, h := range hashes[:best] {
+			if h == hash {
+				best, t = i, ThreadID(thread)
+				break
+			}
+		}
+		return nil
+	})
+	return t, best < len(hashes), err
+}
+
+// threadHash is never 0.
+func threadHash(id string) int64 {
+	h := fnv.New64a()
+	h.Write([]byte(id))
+	return int64(h.Sum64() | 1)
+}
