@@ -92,7 +92,12 @@ func (c *collector) preview() string {
 		if b.Len() > 0 {
 			b.WriteByte(' ')
 		}
-		b.WriteString(strings.Join(strings.Fields(line), " "))
+		for i, word := range strings.Fields(line) {
+			if i > 0 {
+				b.WriteByte(' ')
+			}
+			b.WriteString(bareLink(word))
+		}
 		if b.Len() > 1200 {
 			break
 		}
@@ -105,6 +110,20 @@ func (c *collector) preview() string {
 		}
 	}
 	return s
+}
+
+// bareLink shows where a link leads and no more. People skip the rest, and
+// previews stand in the clear where links, which may be keys, must not.
+func bareLink(word string) string {
+	i := strings.Index(word, "://")
+	if i < 0 {
+		return word
+	}
+	host, rest, more := strings.Cut(word[i+3:], "/")
+	if !more || rest == "" {
+		return word
+	}
+	return word[:i+3] + host + "/…"
 }
 
 // decodeText undoes the transfer encoding and the charset. Where it fails in

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -130,6 +131,9 @@ func (w *writer) together(j *writeJob) {
 		if len(group) == groupLimit {
 			break
 		}
+		// Those whom the last commit released are about to come with their next;
+		// letting them run first costs nothing when there is nobody.
+		runtime.Gosched()
 		select {
 		case next := <-w.db.jobs:
 			group = append(group, next)

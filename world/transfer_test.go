@@ -55,7 +55,7 @@ func TestAFileByMailBecomesALink(t *testing.T) {
 		world.Attach("film.mp4", "video/mp4", movie), world.Attach("lisez moi.txt", "text/plain", words))
 	w.Settle()
 
-	receipt := ann.Inbox().One().Says("film.mp4", "3 Mo", print256(movie), "lisez moi.txt", print256(words), "PROLONGER", "RAPPELER", bob.Address)
+	receipt := ann.Inbox().One().Says("film.mp4", "3\u00a0Mo", print256(movie), "lisez moi.txt", print256(words), "PROLONGER", "RAPPELER", bob.Address)
 	invitation := bob.Inbox().One().Says("Pour vous.").SaysNot(print256(movie)[:20] + "nothing")
 	if len(invitation.Files) > 0 || strings.Contains(invitation.Raw, "=_world") {
 		t.Errorf("the guest got the raw mail")
@@ -207,7 +207,7 @@ func TestMailToTheDropWithoutAFileIsAnsweredWithHowTo(t *testing.T) {
 	if len(world.Links(m.Text)) > 0 {
 		t.Error("a link to nothing")
 	}
-	m.Says("pièce jointe")
+	m.Says("aucun fichier", "Joignez")
 }
 
 func TestTheSameMailThreeTimesIsOneTransfer(t *testing.T) {

@@ -599,3 +599,27 @@ func TestJobThatRunsTwiceHappensOnce(t *testing.T) {
 		h.None()
 	})
 }
+
+// An attached mail is one file, byte for byte; what is attached to it is inside.
+func TestAttachedMailIsOneFile(t *testing.T) {
+	each(t, func(t *testing.T, h *workflowtest.House) {
+		inner := h.Compose(workflowtest.Mail{To: []string{"x@far.test"}, Subject: "dedans", Text: "x", Files: []workflowtest.File{{Name: "a.bin", Bytes: film(3000)}}})
+		m := film1(film(10))
+		m.Files = []workflowtest.File{{Name: "avant.eml", Type: "message/rfc822", Bytes: inner, Plain: true}, {Name: "notes.txt", Type: "text/plain", Bytes: []byte("a\r\nb"), Plain: true}}
+		h.Send(m)
+		token := h.One(workflowtest.Ann.Address).Tokens()[0]
+		v, err := h.Transfers.Open(t.Context(), token)
+		if err != nil || len(v.Files) != 2 {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		for i, want := range [][]byte{inner, []byte("a\r\nb")} {
+			if f := v.Files[i]; f.SHA256 != sum(want) || f.Size != int64(len(want)) || !bytes.Equal(h.Read(f.Blob), want) {
+				t.Errorf("%s: %d bytes, want %d", f.Name, f.Size, len(want))
+			}
+		}
+		if err := h.Transfers.Recall(t.Context(), v.ID, link.Operator()); err != nil {
+			t.Fatal(err)
+		}
+		wantGone(t, h, token)
+	})
+}

@@ -233,6 +233,7 @@ type File struct {
 	Name, Type string
 	Bytes      []byte
 	Base64     string // instead of Bytes: as it stands in the mail
+	Plain      bool   // Bytes as they are, without an encoding
 }
 
 // Mail is a mail under test.
@@ -273,7 +274,11 @@ func (h *House) Compose(m Mail) []byte {
 		if f.Type == "" {
 			f.Type = "application/octet-stream"
 		}
-		p, _ := w.CreatePart(textproto.MIMEHeader{"Content-Type": {f.Type}, "Content-Transfer-Encoding": {"base64"},
+		encoding := "base64"
+		if f.Plain {
+			encoding, f.Base64 = "8bit", string(f.Bytes)
+		}
+		p, _ := w.CreatePart(textproto.MIMEHeader{"Content-Type": {f.Type}, "Content-Transfer-Encoding": {encoding},
 			"Content-Disposition": {mime.FormatMediaType("attachment", map[string]string{"filename": f.Name})}})
 		if f.Base64 == "" {
 			enc := base64.StdEncoding.EncodeToString(f.Bytes)
