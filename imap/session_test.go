@@ -134,7 +134,7 @@ func TestMembersSeeOnlyTheirOwn(t *testing.T) {
 
 const nested = `From: =?utf-8?q?Zo=C3=A9?= <zoe@far.test>
 To: ann@home.test
-Subject: Les =?utf-8?q?procès-verbaux?=
+Subject: Les =?utf-8?q?proc=C3=A8s-verbaux?=
 MIME-Version: 1.0
 Content-Type: multipart/mixed; boundary=outer
 
@@ -161,6 +161,7 @@ Content-Type: text/html
 
 <p>html</p>
 --inner--
+
 --outer
 Content-Type: application/octet-stream; name*=utf-8''proc%C3%A8s.bin
 Content-Disposition: attachment; filename*=utf-8''proc%C3%A8s.bin
@@ -254,7 +255,7 @@ func TestSectionsAreTheBytesThatWereSent(t *testing.T) {
 	}
 	var types []string
 	m.BodyStructure.Walk(func(path []int, p proto.BodyStructure) bool {
-		types = append(types, fmt.Sprint(path, p.MediaType()))
+		types = append(types, fmt.Sprint(path, " ", p.MediaType()))
 		return true
 	})
 	if want := "[[] multipart/mixed [1] text/plain [2] message/rfc822 [3] application/octet-stream]"; fmt.Sprint(types) != want {
@@ -365,7 +366,7 @@ func TestAppendLimits(t *testing.T) {
 	}
 	c.ok("NOOP")
 	c.send("x APPEND INBOX {1001+}\r\n")
-	if got := c.rest(); got != "* BYE [TOOBIG] kind-too-big\r\n" {
+	if got := c.rest(); got != "x NO [TOOBIG] kind-too-big\r\n* BYE [TOOBIG] kind-too-big\r\n" {
 		t.Errorf("without waiting: %q", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,6 +39,7 @@ type wire struct {
 	pending  bool    // next is valid
 	tail     bool    // a literal is being given out; the rest of its line is to come
 	spent    int     // octets of lines in this command
+	dead     error   // nothing is read any more
 	boundary bool    // the library wants a new command
 
 	mu      sync.Mutex
@@ -77,6 +79,9 @@ func (w *wire) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	defer w.wait(false)
+	if w.dead != nil { // the library asks again after a failure
+		return 0, w.dead
+	}
 	if w.boundary {
 		w.boundary = false
 		if err := w.abandon(); err != nil {
@@ -217,13 +222,19 @@ func (w *wire) command() error {
 		w.cmd = name
 		w.mu.Unlock()
 		lit, ok := announced(tail)
+		answer := "BAD [CLIENTBUG] " + why
 		if why == "" {
-			return w.take(line, lit, ok)
+			if !ok || w.fits(lit, line, true) {
+				w.have, w.next, w.pending = line, lit, ok
+				return nil
+			}
+			// The library would go on with the next line as if it were the literal.
+			answer = "NO [TOOBIG] " + w.srv.render(w.conn.user.Lang, mail.MakeText("kind-too-big"))
 		}
 		if tag == "*" {
 			return w.hangUp("", mail.MakeText("kind-bad-syntax"))
 		}
-		w.say(tag + " BAD [CLIENTBUG] " + why)
+		w.say(tag + " " + answer)
 		if ok && !lit.sync {
 			if err := w.skip(lit); err != nil {
 				return err
@@ -245,22 +256,21 @@ func (w *wire) line() error {
 		return w.hangUp("", mail.MakeText("kind-bad-syntax"))
 	}
 	lit, ok := announced(line)
-	return w.take(line, lit, ok)
+	if ok && !w.fits(lit, line, false) {
+		return w.hangUp("[TOOBIG] ", mail.MakeText("kind-too-big"))
+	}
+	w.have, w.next, w.pending = line, lit, ok
+	return nil
 }
 
-// take makes line the next thing the library reads.
-func (w *wire) take(line []byte, lit literal, announces bool) error {
-	if announces && !lit.sync {
-		most := int64(maxLiteral)
-		if w.name() == "APPEND" {
-			most = w.srv.maxAppend()
-		}
-		if lit.size < 0 || lit.size > most {
-			return w.hangUp("[TOOBIG] ", mail.MakeText("kind-too-big"))
-		}
+// fits: the message of an APPEND may be large; all else is held in memory. The
+// first literal of an APPEND without anything before it is the mailbox's name.
+// A message that is too large is the library's to refuse, if it can.
+func (w *wire) fits(lit literal, line []byte, first bool) bool {
+	if w.name() != "APPEND" || first && strings.HasPrefix(arguments(line), "{") {
+		return lit.size >= 0 && lit.size <= maxLiteral
 	}
-	w.have, w.next, w.pending = line, lit, announces
-	return nil
+	return lit.sync || lit.size >= 0 && lit.size <= w.srv.maxAppend()
 }
 
 // read reads a line, of which a command may have maxCommand octets in all.
@@ -351,7 +361,8 @@ func (w *wire) say(line string) {
 // hangUp ends the connection from within Read.
 func (w *wire) hangUp(code string, t mail.Text) error {
 	w.say("* BYE " + code + w.srv.render(w.conn.user.Lang, t))
-	return errProtocol
+	w.dead = errProtocol
+	return w.dead
 }
 
 // bye ends the connection from anywhere. A response that is being written is

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"flag"
 	"runtime"
 	"sync"
 	"testing"
@@ -13,8 +14,17 @@ import (
 // reading the number from a stack is fit for finding mistakes and nothing else.
 type inside struct{ goroutines sync.Map }
 
-func (in *inside) here() bool {
+// checking is off in benchmarks too: a stack costs as much as a small transaction.
+var checking = sync.OnceValue(func() bool {
 	if !testing.Testing() {
+		return false
+	}
+	bench := flag.Lookup("test.bench")
+	return bench == nil || bench.Value.String() == ""
+})
+
+func (in *inside) here() bool {
+	if !checking() {
 		return false
 	}
 	_, ok := in.goroutines.Load(goroutine())
@@ -23,7 +33,7 @@ func (in *inside) here() bool {
 
 // mark is f, known to be inside while it runs.
 func (in *inside) mark(f func(*Tx) error) func(*Tx) error {
-	if !testing.Testing() {
+	if !checking() {
 		return f
 	}
 	return func(tx *Tx) error {

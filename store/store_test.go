@@ -392,13 +392,13 @@ func TestCloseWaitsAndThenRefuses(t *testing.T) {
 }
 
 func TestDatabaseOfANewerReleaseIsRefused(t *testing.T) {
-	urls := map[string]func() string{
-		"sqlite":   func() string { return "sqlite:" + filepath.Join(t.TempDir(), "db") },
-		"postgres": func() string { return storetest.Postgres(t) },
+	urls := map[string]func(*testing.T) string{
+		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "db") },
+		"postgres": func(t *testing.T) string { return storetest.Postgres(t) },
 	}
 	for engine, url := range urls {
 		t.Run(engine, func(t *testing.T) {
-			url := url()
+			url := url(t)
 			db, err := store.Open(t.Context(), url, nil)
 			if err != nil {
 				t.Fatal(err)

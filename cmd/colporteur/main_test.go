@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -82,10 +83,12 @@ func setup(t testing.TB, more ...string) *place {
 	args := append([]string{"setup", "--data", data, "--domain", "home.test", "--profile", "dev"}, more...)
 	colporteur(t, "", args...).ends(0, "MX", "spf1")
 	p := &place{t, data, filepath.Join(data, "colporteur.toml")}
-	p.edit(func(s string) string {
-		return regexp.MustCompile(`"127\.0\.0\.1:\d+"`).ReplaceAllString(s, `"127.0.0.1:0"`)
-	})
+	p.edit(anyPort)
 	return p
+}
+
+func anyPort(config string) string {
+	return regexp.MustCompile(`"127\.0\.0\.1:\d+"`).ReplaceAllString(config, `"127.0.0.1:0"`)
 }
 
 func (p *place) edit(f func(string) string) {
@@ -109,12 +112,19 @@ type running struct {
 	testing.TB
 	cmd   *exec.Cmd
 	ready string
+	said  chan string // all of standard output after that, once it has ended
 	log   *bytes.Buffer
 }
 
 func (p *place) serve() *running {
 	p.Helper()
-	r := &running{TB: p, cmd: command(context.Background(), "serve", "--config", p.config), log: &bytes.Buffer{}}
+	return p.start("serve", "--config", p.config)
+}
+
+// start runs a command that serves, until it is ready.
+func (p *place) start(args ...string) *running {
+	p.Helper()
+	r := &running{TB: p, cmd: command(context.Background(), args...), log: &bytes.Buffer{}}
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
 		p.Fatal(err)
@@ -134,6 +144,11 @@ func (p *place) serve() *running {
 	for lines.Scan() {
 		if strings.HasPrefix(lines.Text(), "ready") {
 			r.ready = lines.Text()
+			r.said = make(chan string, 1)
+			go func() {
+				rest, _ := io.ReadAll(out)
+				r.said <- string(rest)
+			}()
 			return r
 		}
 	}
@@ -157,7 +172,9 @@ func (r *running) stop() {
 	r.Helper()
 	start := time.Now()
 	r.cmd.Process.Signal(syscall.SIGTERM)
+	said := <-r.said // Wait closes the pipe: read it first
 	err := r.cmd.Wait()
+	r.said <- said
 	if took := time.Since(start); err != nil || took > 10*time.Second {
 		r.Errorf("after SIGTERM: %v in %v, want exit 0 within 10 s", err, took)
 	}
@@ -237,6 +254,18 @@ func TestTheControlSocketIsForItsOwner(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(p.data, "control.sock")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket is left behind: %v", err)
 	}
+}
+
+func TestAFolderWithALongNameHasItsSocketToo(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), strings.Repeat("long/", 20), "data") // a socket's address has 108 octets
+	colporteur(t, "", "setup", "--data", data, "--domain", "home.test", "--profile", "dev").ends(0)
+	p := &place{t, data, filepath.Join(data, "colporteur.toml")}
+	p.edit(anyPort)
+	s := p.serve()
+	p.do("domain", "add", "second.test").ends(0)
+	p.do("check").ends(0, "good   The server runs.")
+	s.stop()
 }
 
 func TestAnAddressThatIsTakenIsNamed(t *testing.T) {

@@ -47,7 +47,12 @@ func directoryStory(t *testing.T, p *place) {
 	p.do("domain", "add", "second.test").ends(exitRefused, "already")
 	p.do("domain", "list").ends(0, "home.test", "second.test")
 	p.do("member", "add", "envoi@second.test").ends(0)
-	p.do("drop", "list").ends(0, "envoi@home.test", "envoi@second.test  none: a member or an alias has this address")
+	drops := p.do("drop", "list").ends(0).out
+	for _, want := range []string{`envoi@home\.test +envoi`, `envoi@second\.test +none: a member or an alias has this address`} {
+		if !regexp.MustCompile(want).MatchString(drops) {
+			t.Errorf("drop list does not match %s:\n%s", want, drops)
+		}
+	}
 	colporteur(t, "", "setup", "--data", p.data, "--domain", "second.test").ends(0, "Note: envoi@second.test belongs to a member or an alias and stays theirs")
 	p.do("member", "remove", "bob@home.test").ends(0)
 	p.do("member", "show", "bob@home.test").ends(exitRefused, "There is no member bob@home.test")

@@ -586,6 +586,35 @@ func TestCancelledJobIsTakenFromItsHandler(t *testing.T) {
 	})
 }
 
+func TestEndOfAJobIsRecordedOnceTheDatabaseIsBack(t *testing.T) {
+	server := storetest.NewServer(t)
+	h := open(t, storetest.Open(t, server.Database(t)))
+	entered, resume := make(chan struct{}, 5), make(chan struct{})
+	h.Handle("letter", queue.Options{}, func(context.Context, *queue.Job) queue.Outcome {
+		entered <- struct{}{}
+		<-resume // the final dot was sent: this must not be forgotten
+		return queue.Done(nil)
+	})
+	h.run()
+	h.add(queue.Job{Kind: "letter"})
+	receive(t, entered)
+	server.Stop(t)
+	close(resume)
+	for { // until the database is known to be away
+		if err := h.DB.Read(t.Context(), func(*store.Tx) error { return nil }); errors.Is(err, store.ErrUnavailable) {
+			break
+		}
+	}
+	server.Start(t)
+	h.idle()
+	if jobs, err := h.List(t.Context(), "", 10); err != nil || len(jobs) != 0 {
+		t.Errorf("left: %+v, %v", jobs, err)
+	}
+	if n := len(entered); n != 0 {
+		t.Errorf("it ran %d times more", n)
+	}
+}
+
 func TestIdleSaysWhatIsStillAtWork(t *testing.T) {
 	each(t, func(t *testing.T, h *host) {
 		h.add(queue.Job{Kind: "letter"}, queue.Job{Kind: "letter"}, queue.Job{Kind: "photo", Due: time.Now().Add(time.Hour)})

@@ -15,6 +15,7 @@ import (
 )
 
 func TestEachGivesFreshMigratedDatabases(t *testing.T) {
+	skip(t)
 	engines := map[string]int{}
 	for range 2 { // the second must not see what the first did
 		Each(t, func(t *testing.T, db *store.DB) {

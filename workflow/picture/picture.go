@@ -53,7 +53,7 @@ const (
 
 // Maker makes pictures. Its fields are set before use; the zero Maker works.
 type Maker struct {
-	Dir     string        // for files that last as long as one picture; "" is the system's
+	Dir     string        // of its own, for files that last as long as one picture; "" is the system's
 	Tool    string        // libvips' command; "" looks for "vips", "none" has pure Go do it
 	Slots   int           // pictures at once; 0 is 2
 	Timeout time.Duration // for each step; 0 is 30 s
@@ -62,6 +62,7 @@ type Maker struct {
 	once  sync.Once
 	slots chan struct{}
 	vips  string
+	err   error
 }
 
 // Picture is what was made of one photo. Its files go with Close.
@@ -86,6 +87,14 @@ func (m *Maker) start() {
 			n = 2
 		}
 		m.slots = make(chan struct{}, n)
+		if m.Dir != "" {
+			// What a crash left lying about has places in it.
+			left, _ := filepath.Glob(filepath.Join(m.Dir, "picture-*"))
+			for _, dir := range left {
+				os.RemoveAll(dir)
+			}
+			m.err = os.MkdirAll(m.Dir, 0o700)
+		}
 		switch m.Tool {
 		case "none":
 		case "":
@@ -99,7 +108,9 @@ func (m *Maker) start() {
 // Make reads one photo and makes its pictures. Errors of the file wrap ErrKind,
 // ErrTooBig or ErrUnreadable.
 func (m *Maker) Make(ctx context.Context, r io.Reader) (p *Picture, err error) {
-	m.start()
+	if m.start(); m.err != nil {
+		return nil, m.err
+	}
 	select {
 	case m.slots <- struct{}{}:
 		defer func() { <-m.slots }()

@@ -467,6 +467,23 @@ func TestHEICAndWebPAreReadAndCleaned(t *testing.T) {
 	}
 }
 
+func TestWhatACrashLeftIsRemoved(t *testing.T) {
+	t.Parallel()
+	m := &Maker{Dir: filepath.Join(t.TempDir(), "pictures"), Tool: "none"}
+	if err := os.MkdirAll(filepath.Join(m.Dir, "picture-123"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(m.Dir, "picture-123", "in"), []byte(place42), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := m.Make(t.Context(), bytes.NewReader(asJPEG(t, photo(6, 4))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	empty(t, m.Dir)
+}
+
 // FuzzProbe: no file makes the reader of dimensions panic or allocate for them.
 func FuzzProbe(f *testing.F) {
 	f.Add(pngOf(10, 10))

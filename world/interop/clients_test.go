@@ -157,7 +157,7 @@ func TestSwaksIsRefusedInWords(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, err := try(t.TempDir(), "", swaks, append([]string{"--server", "localhost"}, c.args...)...)
-			if err == nil || !regexp.MustCompile(`<\*\* +`+c.want+`[ -]`).MatchString(out) {
+			if err == nil || !regexp.MustCompile(`<[-~*]\* +`+c.want+`[ -]`).MatchString(out) {
 				t.Errorf("%v, want %s:\n%s", err, c.want, out)
 			}
 		})
@@ -196,14 +196,17 @@ Host localhost
 Port %s
 User ann@home.test
 Pass "ann pass word"
-TLSType IMAPS
+SSLType IMAPS
 CertificateFile %s
+
 IMAPStore far
 Account home
+
 MaildirStore near
 Path %s/
 Inbox %s/INBOX
 SubFolders Verbatim
+
 Channel all
 Far :far:
 Near :near:
@@ -227,12 +230,13 @@ SyncState *
 		t.Fatalf("%d mails came down, want 20", len(local))
 	}
 	// Read one, delete one, write one, make a folder: here; then see it there.
+	// mbsync keeps names in the modified UTF-7 of the wire.
 	os.Rename(local[0], filepath.Join(maildir, "INBOX", "cur", strings.Split(filepath.Base(local[0]), ":")[0]+":2,S"))
 	os.Remove(local[1])
-	os.MkdirAll(filepath.Join(maildir, "Année", "new"), 0o700)
-	os.MkdirAll(filepath.Join(maildir, "Année", "cur"), 0o700)
-	os.MkdirAll(filepath.Join(maildir, "Année", "tmp"), 0o700)
-	os.WriteFile(filepath.Join(maildir, "Année", "new", "1.local"), []byte("From: ann@home.test\nSubject: local\n\nlocal\n"), 0o600)
+	os.MkdirAll(filepath.Join(maildir, "Ann&AOk-e", "new"), 0o700)
+	os.MkdirAll(filepath.Join(maildir, "Ann&AOk-e", "cur"), 0o700)
+	os.MkdirAll(filepath.Join(maildir, "Ann&AOk-e", "tmp"), 0o700)
+	os.WriteFile(filepath.Join(maildir, "Ann&AOk-e", "new", "1.local"), []byte("From: ann@home.test\nSubject: local\n\nlocal\n"), 0o600)
 	sync()
 	status := run(t, home, "curl", "-s", "imap://"+p.Ports["imap"]+"/", "-u", "ann@home.test:ann pass word", "-X", "STATUS INBOX (MESSAGES UNSEEN)")
 	if !strings.Contains(status, "MESSAGES 19") || !strings.Contains(status, "UNSEEN 18") {
@@ -246,8 +250,8 @@ SyncState *
 	before, _ := filepath.Glob(filepath.Join(maildir, "*", "*", "*"))
 	sync()
 	after, _ := filepath.Glob(filepath.Join(maildir, "*", "*", "*"))
-	if strings.Join(before, "\n") != strings.Join(after, "\n") {
-		t.Errorf("a sync without changes changed something")
+	if b, a := strings.Join(before, "\n"), strings.Join(after, "\n"); b != a {
+		t.Errorf("a sync without changes changed something: before\n%s\nafter\n%s", b, a)
 	}
 }
 
