@@ -135,7 +135,7 @@ func (h *Host) wireStore() {
 }
 
 func (h *Host) wireAccounts(context.Context) error {
-	h.Accounts = &accounts.Service{DB: h.DB, Key: subkey(h.opt.Key, "login"), Now: h.opt.Now, Log: h.opt.Log,
+	h.Accounts = &accounts.Service{DB: h.DB, Hostname: h.Config.Hostname, Key: subkey(h.opt.Key, "login"), Now: h.opt.Now, Log: h.opt.Log,
 		Created: h.Mailboxes.CreateAccount, Removed: h.Mailboxes.DeleteAccount}
 	h.Accounts.Programs = func(local string) (string, bool) { return h.Mux.Match(local) }
 	h.Accounts.Changed = func(u mail.UserID) {

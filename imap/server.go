@@ -7,7 +7,7 @@
 // commands after login are parsed by go-imap's imapserver. What that library
 // leaves open is closed around it:
 //
-//   - login.go speaks for itself until a member has signed in, in a few
+//   - front.go speaks for itself until a member has signed in, in a few
 //     kilobytes for each connection: greeting, CAPABILITY, STARTTLS, LOGIN,
 //     AUTHENTICATE. A stranger never reaches the library.
 //   - wire.go stands between the library and the socket. It frames commands
@@ -31,14 +31,12 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
 	"colporteur/mail"
 	"colporteur/store/mailbox"
 
-	proto "github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
 )
 
@@ -208,84 +206,6 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, f func(*conn)) err
 	}
 }
 
-// network is what a limit per address counts: everybody owns a whole /64.
-func network(ip netip.Addr) netip.Addr {
-	if ip.Is6() {
-		p, _ := ip.Prefix(64)
-		return p.Addr()
-	}
-	return ip
-}
-
-func addrOf(a net.Addr) netip.Addr {
-	if t, ok := a.(*net.TCPAddr); ok {
-		return t.AddrPort().Addr().Unmap().WithZone("")
-	}
-	return netip.IPv4Unspecified() // a pipe in a test
-}
-
-func (s *Server) admit(c *conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for o := range s.conns {
-		if network(o.ip) == network(c.ip) {
-			n++
-		}
-	}
-	if n >= or(s.PerIP, 60) {
-		return false
-	}
-	if s.conns == nil {
-		s.conns = make(map[*conn]struct{})
-	}
-	s.conns[c] = struct{}{}
-	return true
-}
-
-func (s *Server) forget(c *conn) {
-	c.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-}
-
-// enter makes c a connection of u; kind TooMany if u has enough of them.
-func (s *Server) enter(c *conn, u mail.User, w *wire, stop context.CancelFunc) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for o := range s.conns {
-		if o.wire != nil && o.user.ID == u.ID {
-			n++
-		}
-	}
-	if n >= or(s.PerMember, 40) {
-		return mail.Refuse(mail.TooMany, "imap-too-many-connections")
-	}
-	c.wire, c.user, c.stop = w, u, stop
-	return nil
-}
-
-// Cut ends every session of a member, at once.
-func (s *Server) Cut(u mail.UserID) {
-	s.mu.Lock()
-	var cut []*conn
-	for c := range s.conns {
-		if c.wire != nil && c.user.ID == u {
-			cut = append(cut, c)
-		}
-	}
-	s.mu.Unlock()
-	for _, c := range cut {
-		c.stop()
-		late := time.AfterFunc(time.Second, func() { c.Close() }) // a client that reads nothing holds up bye
-		c.wire.bye(s.render(c.user.Lang, mail.MakeText("imap-session-ended")))
-		late.Stop()
-		c.Close()
-	}
-}
-
 // drain ends the connections: politely, then not.
 func (s *Server) drain(mine map[*conn]struct{}, clients *sync.WaitGroup) {
 	each := func(f func(*conn)) {
@@ -353,69 +273,4 @@ func (s *Server) serve(ctx context.Context, c *conn, implicitTLS bool, hand *han
 		return
 	}
 	<-w.ended // the library called Session.Close: nothing of this session runs any more
-}
-
-// handover is the listener the library accepts signed-in connections from.
-type handover struct {
-	addr   net.Addr
-	conns  chan net.Conn
-	ready  chan struct{} // closed by the first Accept
-	first  sync.Once
-	once   sync.Once
-	closed chan struct{}
-}
-
-func (h *handover) give(w *wire) bool {
-	select {
-	case h.conns <- w:
-		return true
-	case <-h.closed:
-		return false
-	}
-}
-
-func (h *handover) Accept() (net.Conn, error) {
-	h.first.Do(func() { close(h.ready) })
-	select {
-	case c := <-h.conns:
-		return c, nil
-	case <-h.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (h *handover) Close() error   { h.once.Do(func() { close(h.closed) }); return nil }
-func (h *handover) Addr() net.Addr { return h.addr }
-
-// capabilities are those the library needs to be told of. BINARY is served
-// (RFC 3516) but not announced: the library leaves the origin out of partial
-// responses. IMAP4rev2 is not announced because it includes BINARY.
-func capabilities() proto.CapSet {
-	return proto.CapSet{
-		proto.CapIMAP4rev1:    {},
-		proto.CapNamespace:    {},
-		proto.CapUIDPlus:      {},
-		proto.CapESearch:      {},
-		proto.CapSearchRes:    {},
-		proto.CapListExtended: {},
-		proto.CapListStatus:   {},
-		proto.CapMove:         {},
-		proto.CapStatusSize:   {},
-		proto.CapChildren:     {},
-		proto.CapSpecialUse:   {},
-		proto.CapLiteralPlus:  {},
-	}
-}
-
-// libraryLog passes on what the library has to say: a panic is our bug, the
-// rest are clients that went away.
-type libraryLog struct{ log *slog.Logger }
-
-func (l libraryLog) Printf(format string, args ...any) {
-	err := fmt.Sprintf(format, args...)
-	if strings.HasPrefix(format, "panic") {
-		l.log.Error("panic in imap session", "err", err)
-		return
-	}
-	l.log.Debug("imap session", "err", err)
 }

@@ -421,11 +421,24 @@ func TestHugeSetsAreCheap(t *testing.T) {
 		"FETCH 1 (" + strings.Repeat("(", 60) + "FLAGS",
 		"FETCH 1 (" + strings.Repeat("BODY.PEEK[] ", 300) + "FLAGS)",
 	} {
-		if _, got := c.do(cmd); strings.HasPrefix(got, "OK") {
+		if _, got := c.do(cmd); !strings.HasPrefix(got, "BAD") {
 			t.Errorf("%.60s: %s", cmd, got)
 		}
 	}
 	c.ok("NOOP")
+}
+
+func TestLongAndBinaryNamesAreRefused(t *testing.T) {
+	t.Parallel()
+	c := newHost(t).login("ann")
+	for _, name := range []string{strings.Repeat("x", 4000), "a\x00b", "a\r\nb", "\xff\xfe", "a\x7fb"} {
+		if _, got := c.do(fmt.Sprintf("CREATE {%d+}\r\n%s", len(name), name)); !strings.HasPrefix(got, "NO [CANNOT]") && !strings.HasPrefix(got, "BAD") {
+			t.Errorf("%.20q: %s", name, got)
+		}
+	}
+	if got := c.ok(`LIST "" *`); len(got) != 6 {
+		t.Errorf("folders: %q", got)
+	}
 }
 
 func TestFlagsThatCannotBeWritten(t *testing.T) {

@@ -1,183 +1,115 @@
 package mail
 
 import (
-	"encoding/base64"
 	"io"
+	"strings"
 )
 
 // Decoder undoes a transfer encoding as it streams by. It never fails on what
 // a stranger wrote: octets that make no sense are skipped, and Bad says so.
 type Decoder struct {
-	r   io.Reader
-	bad bool
-	err error
-
-	base64 bool
-	qp     bool
-	in     [16 << 10]byte
-	rest   []byte // of in, not decoded yet
-	out    []byte // decoded, not read yet
-	buf    [16 << 10]byte
-	quad   [4]byte
-	quads  int
-	held   []byte // white space at the end of a quoted-printable line
-	esc    []byte // an escape under way
+	r    io.Reader
+	code transfer
+	in   []byte
+	buf  []byte
+	out  []byte // of buf, not read yet
+	err  error
 }
 
+// decodeChunk is how much is read at a time.
+const decodeChunk = 32 << 10
+
 // DecodeBody decodes the body r of a part with that Content-Transfer-Encoding.
-// 7bit, 8bit, binary and unknown encodings pass as they are.
+// 7bit, 8bit, binary and unknown encodings pass as they are; an unknown one
+// counts as bad.
 func DecodeBody(encoding string, r io.Reader) *Decoder {
-	return &Decoder{r: r, base64: encoding == "base64", qp: encoding == "quoted-printable"}
+	d := &Decoder{r: r}
+	d.code.reset(strings.ToLower(strings.TrimSpace(encoding)))
+	return d
 }
 
 // Bad reports whether the encoding was broken in what was read so far: octets
-// may be missing or wrong.
-func (d *Decoder) Bad() bool { return d.bad }
+// may be missing or wrong. Only after io.EOF it is the last word.
+func (d *Decoder) Bad() bool { return d.code.isBad() }
 
-// Read returns decoded octets.
+// Read returns decoded octets; errors are those of the reader below.
 func (d *Decoder) Read(p []byte) (int, error) {
-	if !d.base64 && !d.qp {
+	if d.code.kind == identity {
 		return d.r.Read(p)
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if d.in == nil {
+		d.in = make([]byte, decodeChunk)
 	}
 	for len(d.out) == 0 {
 		if d.err != nil {
 			return 0, d.err
 		}
-		n, err := d.r.Read(d.in[:])
-		out := d.buf[:0]
-		if d.base64 {
-			out = d.base64Octets(out, d.in[:n])
-		} else {
-			out = d.qpOctets(out, d.in[:n])
+		var n int
+		n, d.err = d.r.Read(d.in)
+		d.buf = d.code.decode(d.buf[:0], d.in[:n])
+		if d.err == io.EOF {
+			d.buf = d.code.end(d.buf)
 		}
-		if err != nil {
-			d.err = err
-			if err == io.EOF {
-				out = d.end(out)
-			}
-		}
-		d.out = out
+		d.out = d.buf
 	}
 	n := copy(p, d.out)
 	d.out = d.out[n:]
 	return n, nil
 }
 
-// base64Octets decodes whole regular lines at once and the rest by character
-// (RFC 2045 §6.8: what is outside the alphabet is ignored).
-func (d *Decoder) base64Octets(out, in []byte) []byte {
-	for len(in) > 0 {
-		if d.quads == 0 && len(in) >= 78 && in[76] == '\r' && in[77] == '\n' {
-			n := len(out)
-			if k, err := base64.StdEncoding.Decode(out[n:n+57], in[:76]); err == nil && k == 57 {
-				out = out[:n+57]
-				in = in[78:]
-				continue
-			}
-		}
-		c := in[0]
-		in = in[1:]
-		switch {
-		case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '+', c == '/':
-			d.quad[d.quads] = c
-			if d.quads++; d.quads == 4 {
-				out = d.quantum(out)
-			}
-		case c == '=':
-			if d.quads > 0 {
-				out = d.quantum(out)
-			}
-		case c == '\r', c == '\n', c == ' ', c == '\t':
-		default:
-			d.bad = true
-		}
-	}
-	return out
+// transfer decodes one body that comes in pieces.
+type transfer struct {
+	kind   transferKind
+	base64 unbase64
+	quoted unquote
+	bad    bool
 }
 
-func (d *Decoder) quantum(out []byte) []byte {
-	var three [3]byte
-	k, err := base64.RawStdEncoding.Decode(three[:], d.quad[:d.quads])
-	if err != nil {
-		d.bad = true
-	}
-	d.quads = 0
-	return append(out, three[:k]...)
-}
+type transferKind int
 
-// qpOctets decodes quoted-printable (RFC 2045 §6.7).
-func (d *Decoder) qpOctets(out, in []byte) []byte {
-	for _, c := range in {
-		if len(d.esc) > 0 {
-			d.esc = append(d.esc, c)
-			out = d.escape(out)
-			continue
-		}
-		switch c {
-		case '=':
-			out = append(out, d.held...)
-			d.held = d.held[:0]
-			d.esc = append(d.esc, c)
-		case ' ', '\t':
-			d.held = append(d.held, c) // at the end of a line it was added on the way
-			if len(d.held) > 1000 {
-				out = append(out, d.held...)
-				d.held = d.held[:0]
-			}
-		case '\r':
-			out = append(out, c)
-			d.held = d.held[:0]
-		case '\n':
-			out = append(out, c)
-			d.held = d.held[:0]
-		default:
-			out = append(append(out, d.held...), c)
-			d.held = d.held[:0]
-		}
-	}
-	return out
-}
+const (
+	identity transferKind = iota
+	base64Encoded
+	quotedPrintable
+)
 
-// escape decides on what follows a "=".
-func (d *Decoder) escape(out []byte) []byte {
-	e := d.esc
-	switch c := e[len(e)-1]; {
-	case len(e) == 3 && hexDigit(e[1]) >= 0 && hexDigit(c) >= 0:
-		out = append(out, byte(hexDigit(e[1])<<4|hexDigit(c)))
-	case len(e) == 2 && hexDigit(c) >= 0:
-		return out
-	case c == '\n': // a soft line break
-	case len(e) < 100 && (c == '\r' || c == ' ' || c == '\t') && hexDigit(e[1]) < 0:
-		return out
+// reset makes ready for a body in that encoding, written in lower case.
+func (t *transfer) reset(encoding string) {
+	t.kind, t.bad = identity, false
+	t.base64 = unbase64{}
+	t.quoted = unquote{esc: t.quoted.esc[:0], held: t.quoted.held[:0]}
+	switch encoding {
+	case "base64":
+		t.kind = base64Encoded
+	case "quoted-printable":
+		t.kind = quotedPrintable
+	case "", "7bit", "8bit", "binary":
 	default:
-		d.bad = true
-		out = append(out, e...)
+		t.bad = true
 	}
-	d.esc = d.esc[:0]
-	return out
 }
 
-func hexDigit(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
+func (t *transfer) decode(dst, src []byte) []byte {
+	switch t.kind {
+	case base64Encoded:
+		return t.base64.decode(dst, src)
+	case quotedPrintable:
+		return t.quoted.decode(dst, src)
 	}
-	return -1
+	return append(dst, src...)
 }
 
-func (d *Decoder) end(out []byte) []byte {
-	if d.base64 && d.quads > 0 {
-		d.bad = true // it was cut short
-		out = d.quantum(out)
+func (t *transfer) end(dst []byte) []byte {
+	switch t.kind {
+	case base64Encoded:
+		return t.base64.end(dst)
+	case quotedPrintable:
+		return t.quoted.end(dst)
 	}
-	if len(d.esc) > 1 && hexDigit(d.esc[1]) >= 0 {
-		d.bad = true
-		out = append(out, d.esc...)
-	}
-	d.esc = nil
-	return out
+	return dst
 }
+
+func (t *transfer) isBad() bool { return t.bad || t.base64.bad || t.quoted.bad }

@@ -1,340 +1,147 @@
 package mail
 
 import (
-	"bytes"
-	"mime"
-	"net/mail"
-	"path"
+	"bufio"
+	"io"
 	"strings"
-	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
-// fields is a header block, read leniently: names in lower case, values
-// unfolded but not decoded.
-type fields struct {
-	names  []string
-	values []string
-	bad    bool // a line that is not a field
-}
+// Field is one header field. Value is unfolded and trimmed, not decoded.
+type Field struct{ Name, Value string }
 
-func parseHeader(block []byte) fields {
-	var h fields
-	for len(block) > 0 {
-		line := block
-		if i := bytes.IndexByte(block, '\n'); i >= 0 {
-			line, block = block[:i], block[i+1:]
-		} else {
-			block = nil
-		}
-		line = bytes.TrimSuffix(line, []byte{'\r'})
-		if len(line) == 0 {
-			continue
-		}
-		if line[0] == ' ' || line[0] == '\t' {
-			if n := len(h.values); n > 0 {
-				h.values[n-1] += " " + strings.TrimSpace(string(line)) // RFC 5322 §2.2.3
-			}
-			continue
-		}
-		name, value, ok := bytes.Cut(line, []byte{':'})
-		name = bytes.TrimRight(name, " \t")
-		if !ok || len(name) == 0 || bytes.ContainsAny(name, " \t\x00") {
-			// Mailboxes in the mbox format begin with such a line; others are damage.
-			h.bad = h.bad || !bytes.HasPrefix(line, []byte("From "))
-			continue
-		}
-		h.names = append(h.names, strings.ToLower(string(name)))
-		h.values = append(h.values, strings.TrimSpace(string(value)))
-	}
-	return h
-}
+// Header is the fields of a header block in their order.
+type Header struct{ Fields []Field }
 
-func (h fields) get(name string) string {
-	for i, n := range h.names {
-		if n == name {
-			return h.values[i]
+// Get is the first field of that name, decoded to show it (see Words); ""
+// when there is none. Case does not matter.
+func (h Header) Get(name string) string {
+	for _, f := range h.Fields {
+		if strings.EqualFold(f.Name, name) {
+			return Words(f.Value)
 		}
 	}
 	return ""
 }
 
-func (h fields) has(name string) bool {
-	for _, n := range h.names {
-		if n == name {
+// Raw is the values of all fields of that name as they were written, unfolded.
+func (h Header) Raw(name string) []string {
+	var all []string
+	for _, f := range h.Fields {
+		if strings.EqualFold(f.Name, name) {
+			all = append(all, f.Value)
+		}
+	}
+	return all
+}
+
+// Has says whether there is a field of that name.
+func (h Header) Has(name string) bool {
+	for _, f := range h.Fields {
+		if strings.EqualFold(f.Name, name) {
 			return true
 		}
 	}
 	return false
 }
 
-const (
-	maxWords      = 2000 // characters of one decoded field
-	maxAddresses  = 500
-	maxReferences = 20
-)
+// ParseHeader reads a header block, up to its empty line if it has one. Lines
+// that are no field are left out.
+func ParseHeader(block []byte) Header {
+	var h Header
+	for rest := string(block); rest != ""; {
+		var line string
+		line, rest = cutLine(rest)
+		if line == "\n" || line == "\r\n" {
+			break
+		}
+		if name, value, ok := splitField(line); ok {
+			h.Fields = append(h.Fields, Field{name, unfold(value)})
+		}
+	}
+	return h
+}
 
-// fill reads the MIME fields of a part.
-func (p *Part) fill(h fields) {
-	if v := h.get("content-type"); v != "" {
-		t, params := mediaType(v)
-		if strings.Count(t, "/") == 1 && !strings.HasPrefix(t, "/") && !strings.HasSuffix(t, "/") {
-			p.Type, p.Params = t, params
+// ReadHeader reads a header block from br and leaves br behind its empty line.
+// Of a block longer than max octets the first max are returned, with an error
+// of kind BadContent; br is behind its empty line then too. A block that ends
+// with the input is no error.
+func ReadHeader(br *bufio.Reader, max int) (Header, error) {
+	var block []byte
+	long := false
+	for start := true; ; {
+		line, err := br.ReadSlice('\n')
+		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+			return ParseHeader(block), err
+		}
+		if room := max - len(block); len(line) > room {
+			long = long || len(strings.Trim(string(line[:min(len(line), 3)]), "\r\n")) > 0
+			block = append(block, line[:room]...)
 		} else {
-			p.Type = "application/octet-stream" // RFC 2045 §5.2: what we cannot read is not text
+			block = append(block, line...)
+		}
+		if err == io.EOF || start && (string(line) == "\n" || string(line) == "\r\n") {
+			break
+		}
+		start = err == nil
+	}
+	if long {
+		return ParseHeader(block), Refuse(BadContent, "header-too-long")
+	}
+	return ParseHeader(block), nil
+}
+
+// cutLine takes a field with its folded lines, or an empty line, off block.
+func cutLine(block string) (line, rest string) {
+	for i := 0; ; {
+		n := strings.IndexByte(block[i:], '\n')
+		if n < 0 {
+			return block, ""
+		}
+		i += n + 1
+		if i == len(block) || block[i] != ' ' && block[i] != '\t' || block[:i] == "\n" || block[:i] == "\r\n" {
+			return block[:i], block[i:]
 		}
 	}
-	if v := h.get("content-disposition"); v != "" {
-		p.Disposition, p.DispParams = mediaType(v)
+}
+
+// splitField cuts a line at its colon; ok is false when it is no field. The
+// blanks some programs put before the colon are obsolete, and allowed
+// (RFC 5322 §4.5).
+func splitField(line string) (name, value string, ok bool) {
+	i := strings.IndexByte(line, ':')
+	if i <= 0 {
+		return "", "", false
 	}
-	p.Encoding = strings.ToLower(firstWord(h.get("content-transfer-encoding")))
-	if p.Encoding == "7bit" {
-		p.Encoding = ""
-	}
-	p.ID = limit(clean(h.get("content-id")), maxWords)
-	p.Description = Words(h.get("content-description"))
-	p.MD5 = limit(clean(h.get("content-md5")), 100)
-	p.Location = limit(clean(h.get("content-location")), maxWords)
-	if v := h.get("content-language"); v != "" {
-		for _, l := range strings.Split(limit(v, 200), ",") {
-			if l = strings.TrimSpace(l); l != "" {
-				p.Language = append(p.Language, clean(l))
-			}
+	name, value = line[:i], line[i+1:]
+	for name[len(name)-1] == ' ' || name[len(name)-1] == '\t' {
+		if name = name[:len(name)-1]; name == "" {
+			return "", "", false
 		}
 	}
-	name := p.DispParams["filename"]
-	if name == "" {
-		name = p.Params["name"]
-	}
-	p.Filename = FileName(name)
-}
-
-// isAttachment says whether a person would call it one.
-func (p *Part) isAttachment() bool {
-	if p.Disposition == "attachment" {
-		return true
-	}
-	return p.Disposition != "inline" && p.Filename != "" || !strings.HasPrefix(p.Type, "text/") && p.ID == "" && p.Filename != ""
-}
-
-// fill reads the fields of a message's own header.
-func (s *Summary) fill(h fields) {
-	s.Date = ParseDate(h.get("date"))
-	s.Subject = Words(h.get("subject"))
-	s.From = ParseAddressList(h.get("from"))
-	s.Sender = ParseAddressList(h.get("sender"))
-	s.ReplyTo = ParseAddressList(h.get("reply-to"))
-	s.To = h.addresses("to")
-	s.Cc = h.addresses("cc")
-	s.Bcc = h.addresses("bcc")
-	s.InReplyTo = messageIDs(h.get("in-reply-to"))
-	s.References = messageIDs(h.get("references"))
-	if ids := messageIDs(h.get("message-id")); len(ids) > 0 {
-		s.MessageID = ids[0]
-	}
-	if l, _, _ := strings.Cut(h.get("content-language"), ","); l != "" {
-		l, _, _ = strings.Cut(strings.ToLower(strings.TrimSpace(l)), "-")
-		s.Lang = limit(clean(l), 8)
-	}
-	s.Auto = automatic(h)
-}
-
-// addresses joins fields that some programs write several times.
-func (h fields) addresses(name string) []Mailbox {
-	var all []Mailbox
-	for i, n := range h.names {
-		if n == name {
-			all = append(all, ParseAddressList(h.values[i])...)
+	for i := 0; i < len(name); i++ {
+		if name[i] <= ' ' || name[i] == 0x7f {
+			return "", "", false
 		}
 	}
-	return all[:min(len(all), maxAddresses)]
+	return name, value, true
 }
 
-// automatic says what marks a mail as one that nobody must answer by program
-// (RFC 3834 §2, and what list and mass mailers write).
-func automatic(h fields) string {
-	if v := strings.ToLower(firstWord(h.get("auto-submitted"))); v != "" && v != "no" {
-		return limit(clean(v), 40)
-	}
-	switch v := strings.ToLower(firstWord(h.get("precedence"))); v {
-	case "bulk", "list", "junk":
+// unfold takes the line ends out (RFC 5322 §2.2.3).
+func unfold(v string) string {
+	v = strings.Trim(v, " \t\r\n")
+	if strings.IndexByte(v, '\n') < 0 {
 		return v
 	}
-	if h.has("list-id") || h.has("list-unsubscribe") {
-		return "list"
-	}
-	if h.has("x-auto-response-suppress") || h.has("x-autoreply") || h.has("x-autorespond") {
-		return "auto"
-	}
-	return ""
-}
-
-// messageIDs finds the ids of a field, at most the last 20, without their <>.
-func messageIDs(v string) []string {
-	var ids []string
-	for {
-		i := strings.IndexByte(v, '<')
+	var b strings.Builder
+	b.Grow(len(v))
+	for v != "" {
+		i := strings.IndexByte(v, '\n')
 		if i < 0 {
+			b.WriteString(v)
 			break
 		}
+		b.WriteString(strings.TrimSuffix(v[:i], "\r"))
 		v = v[i+1:]
-		j := strings.IndexByte(v, '>')
-		if j < 0 {
-			break
-		}
-		if id := clean(strings.ReplaceAll(v[:j], " ", "")); id != "" && len(id) <= 998 {
-			ids = append(ids, id)
-		}
-		v = v[j+1:]
 	}
-	if n := len(ids); n > maxReferences {
-		ids = ids[n-maxReferences:]
-	}
-	return ids
-}
-
-// ParseDate reads a Date field as leniently as it can; zero when it cannot.
-func ParseDate(v string) time.Time {
-	if v == "" {
-		return time.Time{}
-	}
-	t, err := mail.ParseDate(v)
-	if err != nil {
-		for _, form := range []string{time.RFC1123Z, time.RFC1123, time.RFC3339, time.RFC850, time.ANSIC, "Mon, _2 Jan 2006 15:04 -0700", "_2 Jan 2006 15:04:05", "2006-01-02 15:04:05 -0700"} {
-			if t, err = time.Parse(form, strings.TrimSpace(v)); err == nil {
-				break
-			}
-		}
-	}
-	if err != nil || t.Year() < 1970 || t.Year() > 9999 {
-		return time.Time{}
-	}
-	return t.UTC()
-}
-
-// mediaType reads "type/sub; name=value". Where the standard library gives up
-// (RFC 2045 leaves it little choice), what is readable is kept.
-func mediaType(v string) (string, map[string]string) {
-	t, params, err := mime.ParseMediaType(v)
-	if err == nil || err == mime.ErrInvalidMediaParameter && len(params) > 0 {
-		return clean(t), decodedParams(params)
-	}
-	t, rest, _ := strings.Cut(v, ";")
-	t = strings.ToLower(strings.TrimSpace(t))
-	params = map[string]string{}
-	for rest != "" && len(params) < 30 {
-		var one string
-		one, rest = cutParam(rest)
-		k, val, ok := strings.Cut(one, "=")
-		if k = strings.ToLower(strings.TrimSpace(k)); ok && k != "" && params[k] == "" {
-			params[k] = strings.Trim(strings.TrimSpace(val), `"`)
-		}
-	}
-	return limit(clean(firstWord(t)), 200), decodedParams(params)
-}
-
-// cutParam ends at the next ; that is not quoted.
-func cutParam(s string) (one, rest string) {
-	quoted := false
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '"':
-			quoted = !quoted
-		case '\\':
-			i++
-		case ';':
-			if !quoted {
-				return s[:i], s[i+1:]
-			}
-		}
-	}
-	return s, ""
-}
-
-func decodedParams(params map[string]string) map[string]string {
-	if len(params) == 0 {
-		return nil
-	}
-	for k, v := range params {
-		if strings.Contains(v, "=?") || !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
-			if k != "boundary" {
-				params[k] = Words(v)
-			}
-		}
-	}
-	return params
-}
-
-func firstWord(s string) string {
-	s = strings.TrimSpace(s)
-	if i := strings.IndexAny(s, " \t;("); i >= 0 {
-		s = s[:i]
-	}
-	return s
-}
-
-// Words decodes encoded words (RFC 2047) and makes the result fit to show:
-// UTF-8, one line, bounded.
-func Words(v string) string {
-	if strings.Contains(v, "=?") {
-		d := mime.WordDecoder{CharsetReader: charsetReader}
-		if w, err := d.DecodeHeader(v); err == nil {
-			v = w
-		}
-	}
-	if !utf8.ValidString(v) {
-		v = latin1(v) // 8-bit without a label: what old programs meant
-	}
-	return limit(clean(v), maxWords)
-}
-
-// clean drops control characters, and those that turn the direction of writing
-// to make one name look like another.
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t' || r == '\n' || r == '\r':
-			return ' '
-		case unicode.IsControl(r), r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0xfeff:
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	return strings.TrimSpace(s)
-}
-
-// limit cuts s to n octets, between characters.
-func limit(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
-
-// FileName makes what a stranger calls a file fit to be one: one path element,
-// no leading dot, at most 200 octets with its ending kept.
-func FileName(s string) string {
-	s = Words(s)
-	if i := strings.LastIndexAny(s, `/\`); i >= 0 {
-		s = s[i+1:]
-	}
-	s = strings.Map(func(r rune) rune {
-		if strings.ContainsRune(`<>:"|?*`, r) {
-			return '_'
-		}
-		return r
-	}, s)
-	s = strings.TrimRight(strings.TrimLeft(strings.TrimSpace(s), "."), ". ")
-	if len(s) > 200 {
-		ext := path.Ext(s)
-		if len(ext) > 20 {
-			ext = ""
-		}
-		s = limit(strings.TrimSuffix(s, ext), 200-len(ext)) + ext
-	}
-	return s
+	return b.String()
 }

@@ -2,18 +2,20 @@ package mail
 
 import "strings"
 
+// maxAddresses of one field. Summaries are kept; thousands of readers of a
+// careless To need not be.
+const maxAddresses = 1000
+
 // ParseAddressList reads an address field as leniently as it can. Group syntax
-// is flattened, comments are dropped or, as old programs meant them, taken for
-// the name. What is no address at all stays in Addr as text.
+// is flattened; comments are dropped or, where there is no other name, taken
+// for one, as old programs mean them. What is no address stays in Addr as text.
+// Words are decoded after the list is taken apart, so that a name cannot bring
+// an address along.
 func ParseAddressList(v string) []Mailbox {
 	var list []Mailbox
 	p := addressReader{s: v}
-	for len(list) < maxAddresses {
-		m, ok := p.next()
-		if !ok {
-			return list
-		}
-		if m.Name != "" || m.Addr != "" {
+	for p.i < len(p.s) && len(list) < maxAddresses {
+		if m := p.next(); m != (Mailbox{}) {
 			list = append(list, m)
 		}
 	}
@@ -23,105 +25,170 @@ func ParseAddressList(v string) []Mailbox {
 type addressReader struct {
 	s string
 	i int
+
+	phrase  strings.Builder // as a name: quotes undone, blanks as they are
+	spec    strings.Builder // as an address: quotes kept, blanks out
+	comment strings.Builder
 }
 
-// next reads up to the next comma, or the colon or semicolon of a group.
-func (p *addressReader) next() (Mailbox, bool) {
-	if p.i >= len(p.s) {
-		return Mailbox{}, false
-	}
-	var words, angle, comment strings.Builder
-	hasAngle := false
+// next reads up to the next comma or semicolon, or to an angle bracket that
+// begins another address without one.
+func (p *addressReader) next() Mailbox {
+	p.phrase.Reset()
+	p.spec.Reset()
+	p.comment.Reset()
 	for p.i < len(p.s) {
 		switch c := p.s[p.i]; c {
 		case ',', ';':
 			p.i++
-			return box(words.String(), angle.String(), comment.String(), hasAngle), true
+			return p.bare()
 		case ':':
-			if hasAngle || strings.ContainsRune(words.String(), '@') {
-				words.WriteByte(c)
-				p.i++
+			p.i++
+			if strings.Contains(p.spec.String(), "@") {
+				p.spec.WriteByte(c)
+				p.phrase.WriteByte(c)
 				continue
 			}
-			p.i++ // the name of a group
-			words.Reset()
+			p.phrase.Reset() // it was the name of a group
+			p.spec.Reset()
+			p.comment.Reset()
 		case '"':
-			quoted := p.quoted()
-			if p.i < len(p.s) && p.s[p.i] == '@' { // a quoted local part
-				words.WriteString(`"` + strings.ReplaceAll(quoted, `"`, `\"`) + `"`)
-			} else {
-				words.WriteString(quoted)
-			}
+			p.quoted()
 		case '(':
-			comment.WriteString(p.comment())
+			p.comments()
 		case '<':
-			end := strings.IndexByte(p.s[p.i:], '>')
-			if end < 0 {
-				end = len(p.s) - p.i
+			return p.angle()
+		case '=':
+			// A comma inside an encoded word is not allowed, and seen.
+			if strings.HasPrefix(p.s[p.i:], "=?") {
+				if _, n := encodedWord(p.s[p.i:]); n > 0 {
+					p.phrase.WriteString(p.s[p.i : p.i+n])
+					p.spec.WriteString(p.s[p.i : p.i+n])
+					p.i += n
+					continue
+				}
 			}
-			angle.WriteString(p.s[p.i+1 : p.i+end])
-			hasAngle = true
-			p.i = min(len(p.s), p.i+end+1)
+			p.plain(c)
 		default:
-			words.WriteByte(c)
-			p.i++
+			p.plain(c)
 		}
 	}
-	return box(words.String(), angle.String(), comment.String(), hasAngle), true
+	return p.bare()
 }
 
-func (p *addressReader) quoted() string {
-	var b strings.Builder
+func (p *addressReader) plain(c byte) {
+	p.i++
+	p.phrase.WriteByte(c)
+	if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+		p.spec.WriteByte(c)
+	}
+}
+
+// bare is an address without angle brackets.
+func (p *addressReader) bare() Mailbox {
+	spec := p.spec.String()
+	if !strings.Contains(spec, "@") {
+		spec = strings.Join(strings.Fields(p.phrase.String()), " ")
+	}
+	return Mailbox{Name: Words(p.comment.String()), Addr: addrText(spec)}
+}
+
+// angle reads <address>, and what stands between it and the next comma.
+func (p *addressReader) angle() Mailbox {
+	name := p.phrase.String()
+	p.i++
+	p.spec.Reset()
+	for open := true; open && p.i < len(p.s); {
+		switch c := p.s[p.i]; c {
+		case '>':
+			p.i++
+			open = false
+		case '"':
+			p.quoted()
+		case '(':
+			p.comments()
+		case '<':
+			p.i++ // doubled, by programs that quote twice
+		default:
+			p.plain(c)
+		}
+	}
+	for rest := true; rest && p.i < len(p.s); {
+		switch p.s[p.i] {
+		case ',', ';':
+			p.i++
+			rest = false
+		case '(':
+			p.comments()
+		case ' ', '\t', '\r', '\n', '>':
+			p.i++
+		default: // the comma was forgotten
+			rest = false
+		}
+	}
+	spec := p.spec.String()
+	if strings.HasPrefix(spec, "@") { // a source route (RFC 5322 §4.4)
+		if i := strings.IndexByte(spec, ':'); i >= 0 {
+			spec = spec[i+1:]
+		}
+	}
+	if strings.TrimSpace(name) == "" {
+		name = p.comment.String()
+	}
+	return Mailbox{Name: limit(strings.Join(strings.Fields(Words(name)), " "), 500), Addr: addrText(spec)}
+}
+
+// addrText bounds what stands for an address.
+func addrText(spec string) string {
+	if strings.Contains(spec, "=?") {
+		spec = Words(spec)
+	}
+	if len(spec) > 4*MaxAddress {
+		spec = spec[:4*MaxAddress]
+	}
+	return limit(Words(spec), 320)
+}
+
+// quoted reads a quoted string; one without an end goes on to the end.
+func (p *addressReader) quoted() {
+	start := p.i
 	for p.i++; p.i < len(p.s); p.i++ {
-		switch c := p.s[p.i]; {
-		case c == '\\' && p.i+1 < len(p.s):
+		c := p.s[p.i]
+		if c == '"' {
 			p.i++
-			b.WriteByte(p.s[p.i])
-		case c == '"':
-			p.i++
-			return b.String()
-		default:
-			b.WriteByte(c)
+			break
 		}
+		if c == '\\' && p.i+1 < len(p.s) {
+			p.i++
+			c = p.s[p.i]
+		}
+		p.phrase.WriteByte(c)
 	}
-	return b.String()
+	p.spec.WriteString(p.s[start:p.i])
 }
 
-func (p *addressReader) comment() string {
-	var b strings.Builder
+// comments reads a comment, nested ones included (RFC 5322 §3.2.2).
+func (p *addressReader) comments() {
 	depth := 0
+	if p.comment.Len() > 0 {
+		p.comment.WriteByte(' ')
+	}
 	for ; p.i < len(p.s); p.i++ {
-		switch c := p.s[p.i]; {
-		case c == '\\' && p.i+1 < len(p.s):
-			p.i++
-			b.WriteByte(p.s[p.i])
+		c := p.s[p.i]
+		switch {
 		case c == '(':
-			depth++
+			if depth++; depth == 1 {
+				continue
+			}
 		case c == ')':
 			if depth--; depth == 0 {
 				p.i++
-				return b.String()
+				return
 			}
-		default:
-			b.WriteByte(c)
+		case c == '\\' && p.i+1 < len(p.s):
+			p.i++
+			c = p.s[p.i]
 		}
+		p.comment.WriteByte(c)
 	}
-	return b.String()
-}
-
-func box(words, angle, comment string, hasAngle bool) Mailbox {
-	words = strings.Join(strings.Fields(words), " ")
-	if !hasAngle {
-		if !strings.HasPrefix(words, `"`) {
-			words = strings.ReplaceAll(words, " ", "")
-		}
-		return Mailbox{Name: Words(comment), Addr: limit(Words(words), 320)}
-	}
-	if i := strings.LastIndexByte(angle, ':'); i >= 0 && strings.HasPrefix(strings.TrimSpace(angle), "@") {
-		angle = angle[i+1:] // a source route (RFC 5322 §4.4)
-	}
-	if words == "" {
-		words = comment
-	}
-	return Mailbox{Name: Words(words), Addr: limit(Words(strings.ReplaceAll(angle, " ", "")), 320)}
 }

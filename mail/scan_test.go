@@ -143,7 +143,7 @@ func TestBrokenMailIsSurvivedAndNoted(t *testing.T) {
 		{"nothing", "", ""},
 		{"no header", "\r\nbody\r\n", ""},
 		{"no body", "Subject: x\r\n", ""},
-		{"a line without a colon", "Subject: x\r\nwhat is this\r\n\r\nbody", "header line without a colon"},
+		{"a line without a colon", "Subject: x\r\nwhat is this\r\n\r\nbody", "bad header line"},
 		{"a megabyte of header", "X: " + strings.Repeat("y", 1<<20) + "\r\n\r\nbody", "header too long"},
 		{"no boundary", "Content-Type: multipart/mixed\r\n\r\nbody", "missing boundary"},
 		{"no last boundary", "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nbody", "missing last boundary"},
@@ -180,7 +180,7 @@ func TestFileNamesAreOneSafePathElement(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"../../etc/passwd": "passwd", `C:\dos\a.txt`: "a.txt", ".htaccess": "htaccess", "a\r\nb: c": "a  b_ c",
-		"\u202egnp.exe": "gnp.exe", "=?utf-8?q?=C3=A9t=C3=A9?=.pdf": "été.pdf", "": "", "...": "", "a/": "",
+		"\u202egnp.exe": "gnp.exe", "=?utf-8?q?=C3=A9t=C3=A9?=.pdf": "été.pdf", "": "", "...": "", "a/": "a",
 		strings.Repeat("é", 300) + ".jpeg": strings.Repeat("é", 97) + ".jpeg",
 	} {
 		if got := FileName(in); got != want {
@@ -202,7 +202,7 @@ func TestAddressListsAreReadLeniently(t *testing.T) {
 		`=?utf-8?b?w4k=?= <e@x>`:      `[{"n":"É","a":"e@x"}]`,
 		`broken <a@x`:                 `[{"n":"broken","a":"a@x"}]`,
 		``:                            `null`,
-		`Ann <ann@x> <second@x>`:      `[{"n":"Ann","a":"ann@xsecond@x"}]`,
+		`Ann <ann@x> <second@x>`:      `[{"n":"Ann","a":"ann@x"},{"a":"second@x"}]`,
 	} {
 		if got := asJSON(t, ParseAddressList(in)); !strings.EqualFold(strings.NewReplacer(`\u003c`, "<", `\u003e`, ">").Replace(got), want) {
 			t.Errorf("%s: %s, want %s", in, got, want)
@@ -212,7 +212,7 @@ func TestAddressListsAreReadLeniently(t *testing.T) {
 
 func TestFoldMakesWordsComparable(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]string{"Été  à\r\n\tPARIS": "ete a paris", "Straße": "strasse", "ＡＢＣ": "abc", "œuf ÎLE": "œuf ile", "a\x00b": "ab", " x": "x"} {
+	for in, want := range map[string]string{"Été  à\r\n\tPARIS": "ete a paris", "Straße": "strasse", "ＡＢＣ": "abc", "œuf ÎLE": "oeuf ile", "a\x00b": "a b", " x": " x"} {
 		if got := Fold(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}

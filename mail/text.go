@@ -1,206 +1,71 @@
 package mail
 
 import (
-	"bytes"
-	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/emersion/go-message/charset"
-	"golang.org/x/net/html"
-	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/encoding/korean"
-	"golang.org/x/text/transform"
 )
 
-// collector gathers the words of a message for search and the preview.
+// collector gathers the words of a message for search, and its preview.
 type collector struct {
-	limit  int
-	folded []byte
-	plain  string // the beginning of the first text/plain
-	html   string // and of the first text/html
+	limit int
+	out   []byte // folded
+
+	// What a person would read first, by where it was found.
+	plain, html, inner string
 }
 
-func (c *collector) room() bool { return len(c.folded) < c.limit }
+func (c *collector) room() bool { return len(c.out) < c.limit }
 
-func (c *collector) add(s string) { c.addBytes([]byte(s)) }
+// foldChunk bounds how far folding may run past the limit: one character can
+// become eighteen.
+const foldChunk = 16 << 10
 
-func (c *collector) addBytes(b []byte) {
-	if len(b) == 0 || !c.room() {
+// add folds one entry, a line of its own.
+func (c *collector) add(text string) { addText(c, text) }
+
+func addText[T string | []byte](c *collector, text T) {
+	if len(text) == 0 || !c.room() {
 		return
 	}
-	if len(c.folded) > 0 {
-		c.folded = append(c.folded, '\n')
+	before := len(c.out)
+	if before > 0 {
+		c.out = append(c.out, '\n')
 	}
-	if room := c.limit - len(c.folded); len(b) > room {
-		b = b[:max(room, 0)]
+	start := len(c.out)
+	c.out = slices.Grow(c.out, min(len(text), c.limit-before)+64)
+	for len(text) > 0 && len(c.out) < c.limit {
+		n := min(len(text), foldChunk)
+		for n < len(text) && n > foldChunk-utf8.UTFMax && !utf8.RuneStart(text[n]) {
+			n--
+		}
+		c.out = appendFold(c.out, start, text[:n])
+		text = text[n:]
 	}
-	c.folded = AppendFold(c.folded, b)
-	if len(c.folded) > c.limit { // folding may lengthen
-		c.folded = c.folded[:c.limit]
+	if len(c.out) > c.limit {
+		c.out = c.out[:c.limit]
+		for i := 0; i < utf8.UTFMax && !utf8.Valid(c.out[max(start, len(c.out)-utf8.UTFMax):]) && len(c.out) > start; i++ {
+			c.out = c.out[:len(c.out)-1]
+		}
+	}
+	if n := len(c.out); n > start && c.out[start] == ' ' {
+		c.out = append(c.out[:start], c.out[start+1:]...)
+	}
+	if n := len(c.out); n > start && c.out[n-1] == ' ' {
+		c.out = c.out[:n-1]
+	}
+	if len(c.out) == start {
+		c.out = c.out[:before]
 	}
 }
 
+// header adds the words of a message's header.
 func (c *collector) header(s *Summary) {
 	c.add(s.Subject)
-	for _, list := range [][]Mailbox{s.From, s.To, s.Cc, s.Bcc, s.ReplyTo} {
+	for _, list := range [...][]Mailbox{s.From, s.Sender, s.ReplyTo, s.To, s.Cc, s.Bcc} {
 		for _, m := range list {
 			c.add(m.Name)
 			c.add(m.Addr)
-		}
-	}
-}
-
-// previewSource is how much decoded text the preview is made from.
-const previewSource = 4096
-
-// part takes the encoded body of a text part.
-func (c *collector) part(p *Part, raw []byte) {
-	text := decodeText(p, raw)
-	if p.Type == "text/html" {
-		text = stripHTML(text)
-	}
-	c.addBytes(text)
-	if p.Disposition == "attachment" {
-		return
-	}
-	head := text[:min(len(text), previewSource)]
-	switch {
-	case p.Type == "text/plain" && c.plain == "":
-		c.plain = string(head)
-	case p.Type == "text/html" && c.html == "":
-		c.html = string(head)
-	}
-}
-
-// preview is the first 250 characters a person would read: not what they
-// quoted, and not the signature.
-func (c *collector) preview() string {
-	text := c.plain
-	if strings.TrimSpace(text) == "" {
-		text = c.html
-	}
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line == "--" {
-			break
-		}
-		if line == "" || line[0] == '>' {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		for i, word := range strings.Fields(line) {
-			if i > 0 {
-				b.WriteByte(' ')
-			}
-			b.WriteString(bareLink(word))
-		}
-		if b.Len() > 1200 {
-			break
-		}
-	}
-	s := clean(b.String())
-	n := 0
-	for i := range s {
-		if n++; n > 250 {
-			return strings.TrimRight(s[:i], " ")
-		}
-	}
-	return s
-}
-
-// bareLink shows where a link leads and no more. People skip the rest, and
-// previews stand in the clear where links, which may be keys, must not.
-func bareLink(word string) string {
-	i := strings.Index(word, "://")
-	if i < 0 {
-		return word
-	}
-	host, rest, more := strings.Cut(word[i+3:], "/")
-	if !more || rest == "" {
-		return word
-	}
-	return word[:i+3] + host + "/…"
-}
-
-// decodeText undoes the transfer encoding and the charset. Where it fails in
-// the middle, what came before counts.
-func decodeText(p *Part, raw []byte) []byte {
-	switch p.Encoding {
-	case "base64", "quoted-printable":
-		raw, _ = io.ReadAll(DecodeBody(p.Encoding, bytes.NewReader(raw)))
-	}
-	name := strings.ToLower(p.Params["charset"])
-	switch name {
-	case "", "utf-8", "utf8", "us-ascii", "ascii":
-		if !utf8.Valid(raw) {
-			return []byte(latin1(string(raw)))
-		}
-		return raw
-	}
-	r, err := charsetReader(name, bytes.NewReader(raw))
-	if err != nil {
-		return bytes.ToValidUTF8(raw, []byte("\uFFFD"))
-	}
-	text, _ := io.ReadAll(r)
-	return text
-}
-
-// charsetReader turns a charset into UTF-8, with the names go-message lacks.
-func charsetReader(name string, r io.Reader) (io.Reader, error) {
-	switch strings.ToLower(name) {
-	case "cp932", "ms932", "windows-31j":
-		return transform.NewReader(r, japanese.ShiftJIS.NewDecoder()), nil
-	case "cp949", "ms949", "uhc", "iso-2022-kr": // of the last, the ASCII at least
-		return transform.NewReader(r, korean.EUCKR.NewDecoder()), nil
-	}
-	return charset.Reader(name, r)
-}
-
-// latin1 reads unlabelled 8-bit text as Windows-1252 does, which contains
-// what Latin-1 means.
-func latin1(s string) string {
-	r, err := charset.Reader("windows-1252", strings.NewReader(s))
-	if err != nil {
-		return strings.ToValidUTF8(s, "\uFFFD")
-	}
-	b, err := io.ReadAll(r)
-	if err != nil {
-		return strings.ToValidUTF8(s, "\uFFFD")
-	}
-	return string(b)
-}
-
-// stripHTML keeps the words of an HTML text, for search and the preview; it is
-// never shown as HTML.
-func stripHTML(src []byte) []byte {
-	z := html.NewTokenizer(bytes.NewReader(src))
-	z.SetMaxBuf(64 << 10)
-	var out []byte
-	skip := ""
-	for {
-		switch z.Next() {
-		case html.ErrorToken:
-			return out
-		case html.TextToken:
-			if skip == "" {
-				out = append(out, z.Text()...)
-			}
-		case html.StartTagToken, html.SelfClosingTagToken:
-			name, _ := z.TagName()
-			switch string(name) {
-			case "script", "style", "title":
-				skip = string(name)
-			case "p", "br", "div", "tr", "li", "h1", "h2", "h3", "h4", "table", "blockquote", "td":
-				out = append(out, '\n')
-			}
-		case html.EndTagToken:
-			if name, _ := z.TagName(); string(name) == skip {
-				skip = ""
-			}
 		}
 	}
 }
@@ -210,5 +75,127 @@ func stripHTML(src []byte) []byte {
 func HeaderWords(s *Summary) []byte {
 	c := collector{limit: defaultText}
 	c.header(s)
-	return c.folded
+	return c.out
+}
+
+// part takes the decoded body of a text part, in UTF-8. inner says that the
+// part is of an attached message.
+func (c *collector) part(p *Part, text []byte, inner bool) {
+	html := p.Type == "text/html"
+	if html {
+		text = stripHTML(text)
+	}
+	addText(c, text)
+	if p.Disposition == "attachment" || p.Filename != "" {
+		return
+	}
+	var to *string
+	switch {
+	case inner:
+		to = &c.inner
+	case html:
+		to = &c.html
+	case p.Type == "text/plain":
+		to = &c.plain
+	default:
+		return
+	}
+	if *to == "" {
+		*to = preview(text)
+	}
+}
+
+func (c *collector) preview() string {
+	for _, p := range [...]string{c.plain, c.html, c.inner} {
+		if p != "" {
+			return p
+		}
+	}
+	return ""
+}
+
+const (
+	maxPreview = 250 // characters
+	// previewSource is how far into a text the preview looks for words that are
+	// not a quotation.
+	previewSource = 64 << 10
+)
+
+// preview is the first characters a person would read: not what they quoted,
+// and not their signature. When there is nothing else, a quotation will do.
+func preview(text []byte) string {
+	if len(text) > previewSource {
+		text = text[:previewSource]
+	}
+	s := string(text)
+	if p := previewOf(s, true); p != "" {
+		return p
+	}
+	return previewOf(s, false)
+}
+
+func previewOf(text string, unquoted bool) string {
+	b := make([]byte, 0, 2*maxPreview)
+	count := 0                // characters in b
+	before, markCount := 0, 0 // where the last line began
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		switch trimmed := strings.TrimSpace(line); {
+		case trimmed == "":
+			continue
+		case unquoted && trimmed[0] == '>':
+			if n := len(b); n > 0 && b[n-1] == ':' {
+				b, count = b[:before], markCount // "On Monday Ann wrote:"
+			}
+			continue
+		case trimmed == "--": // RFC 3676 §4.3
+			if len(b) > 0 {
+				return string(b)
+			}
+			continue
+		}
+		before, markCount = len(b), count
+		for word := range strings.FieldsSeq(line) {
+			if word = clean(unseen(bareLink(word))); word == "" {
+				continue
+			}
+			if len(b) > 0 {
+				b = append(b, ' ')
+				count++
+			}
+			for _, r := range word {
+				if count == maxPreview {
+					return strings.TrimRight(string(b), " ")
+				}
+				b = utf8.AppendRune(b, r)
+				count++
+			}
+		}
+	}
+	return string(b)
+}
+
+// bareLink shows where a link leads and no more. People skip the rest, and
+// previews stand in the clear where links, which may be keys, must not.
+func bareLink(word string) string {
+	i := strings.Index(word, "://")
+	if i < 0 {
+		return word
+	}
+	host := word[i+3:]
+	n := strings.IndexAny(host, "/?#")
+	if n < 0 || n == len(host)-1 {
+		return word
+	}
+	return word[:i+3] + host[:n] + "/…"
+}
+
+// unseen takes out what advertisers pad previews with.
+func unseen(word string) string {
+	for i := 0; i < len(word); i++ {
+		if word[i] >= utf8.RuneSelf {
+			return strings.NewReplacer("\u00ad", "", "\u034f", "", "\u200b", "", "\u200c", "", "\u2060", "", "\u2007", "").Replace(word)
+		}
+	}
+	return word
 }

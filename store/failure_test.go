@@ -239,7 +239,7 @@ func TestDeadlockIsRunAgain(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if runs.Load() != 3 {
+	if runs.Load() < 3 { // more when the loser was back before the winner woke up
 		t.Errorf("%d runs, want one of the two run again", runs.Load())
 	}
 	var created int

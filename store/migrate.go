@@ -29,7 +29,7 @@ func migrate(ctx context.Context, db *sql.DB, sqlite bool) error {
 			return err
 		}
 	} else {
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600)) // asks every second, for ten minutes
 		if err != nil {
 			return err
 		}

@@ -463,3 +463,22 @@ func TestTimesComeBack(t *testing.T) {
 		}
 	}
 }
+
+func TestNodesThatStartTogetherMigrateOnce(t *testing.T) {
+	url := storetest.NewServer(t).Empty(t)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			db, err := store.Open(t.Context(), url, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	want(t, storetest.Open(t, url))
+}

@@ -51,11 +51,10 @@ type grammar struct {
 
 // cli is what commands work with.
 type cli struct {
-	ctx         context.Context
-	stdin       io.Reader
-	out, err    io.Writer
-	config      string // path of the file
-	interactive bool   // somebody may be reading along
+	ctx      context.Context
+	stdin    io.Reader
+	out, err io.Writer
+	config   string // path of the file
 }
 
 func (c *cli) printf(format string, args ...any) { fmt.Fprintf(c.out, format, args...) }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -146,8 +145,11 @@ func (p *place) start(args ...string) *running {
 			r.ready = lines.Text()
 			r.said = make(chan string, 1)
 			go func() {
-				rest, _ := io.ReadAll(out)
-				r.said <- string(rest)
+				var rest strings.Builder
+				for lines.Scan() {
+					rest.WriteString(lines.Text() + "\n")
+				}
+				r.said <- rest.String()
 			}()
 			return r
 		}
