@@ -5,6 +5,8 @@ VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 DEMO    ?= demo
 
 export CGO_ENABLED = 0
+# HEIC is decoded in a sandbox (WASM), never by a library of the system's in our own process.
+export GOFLAGS += -tags=nodynamic
 
 .PHONY: run build test race vet bench deps clean
 

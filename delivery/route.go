@@ -25,7 +25,7 @@ type Program struct {
 	Mail    string // our id of the mail
 	Message message.ID
 	Pattern string         // "album+{name}"
-	Address mail.Address   // the program's address, as written by the sender
+	Address mail.Address   // the program's address, after aliases
 	Sender  mail.User      // proven
 	From    mail.Address   // envelope sender
 	Guests  []mail.Address // the other recipients of the transaction
@@ -65,7 +65,7 @@ func (d *Door) route(env *mail.Envelope, head *header) (*routes, error) {
 		for _, to := range r.Dest {
 			switch {
 			case to.Where == mail.ToProgram && claim:
-				rt.programs = append(rt.programs, Program{Mail: env.ID, Pattern: to.Program, Address: r.Address,
+				rt.programs = append(rt.programs, Program{Mail: env.ID, Pattern: to.Program, Address: to.Addr,
 					Sender: env.User, From: env.From, At: env.Received})
 			case to.Where == mail.ToProgram:
 				return nil, mail.Refuse(mail.Policy, "program-members-only", "Address", r.Address.String())

@@ -120,18 +120,14 @@ func (h *Host) wireStore() {
 	h.Mailboxes = &mailbox.Store{DB: h.DB, Messages: h.Messages, Now: h.opt.Now}
 	h.Queue = &queue.Queue{DB: h.DB, Now: h.opt.Now, Log: h.opt.Log}
 	// Who names a blob, and who a message: the sweepers keep what these know.
-	h.Blobs.Named = []string{
+	h.Blobs.Named = append([]string{
 		`SELECT 1 FROM message WHERE blob = $1`,
 		`SELECT 1 FROM segment WHERE blob = $1`,
-		`SELECT 1 FROM transfer_file WHERE blob = $1`,
-		`SELECT 1 FROM photo WHERE original = $1 OR large = $1 OR thumb = $1`,
-	}
-	h.Messages.Named = []string{
+	}, workflow.BlobNamed...)
+	h.Messages.Named = append([]string{
 		`SELECT 1 FROM email WHERE message = $1`,
 		`SELECT 1 FROM job WHERE message = $1`,
-		`SELECT 1 FROM inbound WHERE message = $1`,
-		`SELECT 1 FROM transfer WHERE message = $1`,
-	}
+	}, workflow.MessageNamed...)
 }
 
 func (h *Host) wireAccounts(context.Context) error {

@@ -166,3 +166,5 @@ func (h *house) wantKind(err error, kind mail.Kind, what string) {
 }
 
 var letter = mime("From: Ann <ann@home.test>\nTo: bob@far.test\nSubject: Hello\nMessage-ID: <1@home.test>", "Hello Bob.")
+
+type copyFunc = func(context.Context, mailbox.ID, []mailbox.UID, mailbox.ID) (src, dst []mailbox.UID, validity uint32, err error)

@@ -145,6 +145,32 @@ func sendUntil(p *world.Process, l *ledger, name string, stop chan struct{}) {
 	}
 }
 
+// persistent sends until it is stopped, whatever it is answered, and counts
+// the refusals by code.
+func persistent(p *world.Process, l *ledger, name string, stop chan struct{}) map[int]int {
+	codes := map[int]int{}
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return codes
+		default:
+		}
+		id := fmt.Sprintf("%s.%d", name, i)
+		l.try()
+		c, err := smtp.Dial(p.Ports["mx"])
+		if err == nil {
+			err = c.SendMail("storm@storm.test", []string{"ann@home.test"}, strings.NewReader(body(id, sizes[i%len(sizes)])))
+			c.Close()
+		}
+		if err == nil {
+			l.ack(id)
+			continue
+		}
+		code, _ := refusal(err)
+		codes[code]++
+	}
+}
+
 func appendUntil(p *world.Process, l *ledger, name string, stop chan struct{}) {
 	c, err := imapclient.DialInsecure(p.Ports["imap"], nil)
 	if err != nil {
