@@ -220,7 +220,11 @@ func (d *Door) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) e
 	}
 	s.complete(env)
 	if err := d.commit(ctx, env, head, s); err != nil {
-		return kinded(err)
+		err = kinded(err)
+		if !mail.Is(err, mail.Unavailable) { // then nobody knows whether it committed; the sweeper will
+			d.Blobs.Discard(s.draft.Refs...)
+		}
+		return err
 	}
 	d.log().InfoContext(ctx, "accepted", "mail", env.ID, "from", env.From.String(), "ip", env.Client.IP,
 		"user", env.User.ID, "to", len(env.To), "size", s.draft.Size)

@@ -56,6 +56,7 @@ type splitter struct {
 	decoded int64
 	limit   int64
 	tooBig  func(limit int64) error
+	done    bool
 	binary  bool // BODY=BINARYMIME: the reader let bare CR and LF pass
 	last    byte // of the octets outside binary bodies
 }
@@ -161,10 +162,17 @@ func (s *splitter) finish() (*message.Draft, error) {
 			s.segs[i].Blob = ref.ID
 		}
 	}
+	s.done = true
 	return &message.Draft{ID: message.ID(newID()), Segments: s.segs, Refs: s.refs}, nil
 }
 
+// abort gives back what a mail that was not taken wrote, the bodies that were
+// complete already included. After finish it does nothing.
 func (s *splitter) abort() {
+	if s.done {
+		return
+	}
+	s.blobs.Discard(s.refs...)
 	s.literal.Abort()
 	if l := s.leaf; l != nil {
 		if l.feed != nil {

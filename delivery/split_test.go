@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -232,4 +233,23 @@ func differ(a, b string) int {
 		}
 	}
 	return min(len(a), len(b))
+}
+
+func TestARefusedMailLeavesNoBytesBehind(t *testing.T) {
+	t.Parallel()
+	d := testDoor(t, nil)
+	d.Drop = 300_000
+	one := attached("base64", lines(make([]byte, 200_000), 76, "\r\n"))
+	if _, err := d.spoolDrop(t.Context(), &mail.Envelope{}, strings.NewReader(wrap(one, one))); !mail.Is(err, mail.TooBig) {
+		t.Fatalf("%v, want TooBig", err)
+	}
+	err := filepath.WalkDir(d.Blobs.Dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			t.Errorf("%s is left", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -85,6 +85,10 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Host, error) {
 		return nil, err
 	}
 	h.wireStore()
+	if err := h.Blobs.CheckKey(ctx); err != nil {
+		h.DB.Close()
+		return nil, fmt.Errorf("master key %s: %w", cfg.Secrets.Key, err)
+	}
 	if err := h.wireAccounts(ctx); err != nil {
 		h.DB.Close()
 		return nil, err

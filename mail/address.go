@@ -2,6 +2,8 @@ package mail
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/text/secure/precis"
@@ -24,11 +26,11 @@ const MaxAddress = 254
 // Failure is an *Error of kind BadAddress.
 func ParseAddress(s string) (Address, error) {
 	bad := func() (Address, error) { return Address{}, Refuse(BadAddress, "bad-address", "Address", printable(s)) }
-	if s == "" || len(s) > MaxAddress {
+	if s == "" || len(s) > MaxAddress || !visible(s) {
 		return bad()
 	}
 	local, domain, quoted, ok := cutAddress(s)
-	if !ok || local == "" || len(local) > 64 { // RFC 5321 §4.5.3.1.1
+	if !ok || len(local) > 64 { // RFC 5321 §4.5.3.1.1
 		return bad()
 	}
 	if !quoted && !isDotAtom(local) {
@@ -44,7 +46,31 @@ func ParseAddress(s string) (Address, error) {
 	if err != nil {
 		return bad()
 	}
-	return Address{Local: local, Domain: d}, nil
+	a := Address{Local: local, Domain: d}
+	if len(a.String()) > MaxAddress { // A-labels are longer than U-labels
+		return bad()
+	}
+	return a, nil
+}
+
+// visible says whether s is UTF-8 that a person can see all of. RFC 6531 would
+// let controls, blanks of all widths and marks that turn the direction of
+// writing into an address; they only serve to make one look like another.
+func visible(s string) bool {
+	for i, r := range s {
+		if r < utf8.RuneSelf {
+			continue // cutAddress and isDotAtom look at these
+		}
+		if r == utf8.RuneError {
+			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {
+				return false
+			}
+		}
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return true
 }
 
 // MustAddress is ParseAddress for constants and tests; it panics on bad input.
@@ -92,10 +118,12 @@ func Domain(s string) (string, error) {
 	}
 	d, err := idna.Lookup.ToASCII(s)
 	if err != nil {
-		// Names in use that IDNA2008 frowns on, such as a label "a--b", are still names.
-		if d, err = idna.Punycode.ToASCII(strings.ToLower(s)); err != nil {
+		// Names in use that IDNA2008 frowns on, such as a label "a--b", are still
+		// names. Others than ASCII ones are not: they may hold anything.
+		if !isASCII(s) {
 			return "", Refuse(BadAddress, "bad-domain", "Domain", printable(s))
 		}
+		d = strings.ToLower(s)
 	}
 	if len(d) > 253 {
 		return "", Refuse(BadAddress, "bad-domain", "Domain", printable(s))

@@ -88,6 +88,9 @@ func (e *Error) Error() string {
 	case len(e.Text.Args) > 0:
 		return fmt.Sprintf("%s %v", e.Text.ID, e.Text.Args)
 	}
+	if e.Text.ID == "" {
+		return fmt.Sprintf("error of kind %d", e.Kind)
+	}
 	return e.Text.ID
 }
 
