@@ -369,3 +369,12 @@ func (m *Mail) ReplyTo() string {
 	m.t.Fatalf("nobody to answer in %q", m.Subject)
 	return ""
 }
+
+// Quota gives the member so many bytes.
+func (m *Member) Quota(n int64) {
+	t := m.Server.World.T
+	t.Helper()
+	if _, err := m.Server.Accounts.Update(t.Context(), m.Account.ID, accounts.Update{Quota: &n}); err != nil {
+		t.Fatal(err)
+	}
+}
