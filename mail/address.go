@@ -102,7 +102,7 @@ func cutAddress(s string) (local, domain string, quoted, ok bool) {
 				return "", "", true, false
 			}
 			return b.String(), s[i+2:], true, true
-		case c < ' ' || c == 0x7f:
+		case c < ' ' || c == 0x7f || c == '\\': // a quoted pair holds printable ASCII
 			return "", "", true, false
 		default:
 			b.WriteByte(c)

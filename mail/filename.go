@@ -25,18 +25,18 @@ func FileName(s string) string {
 	}, s)
 	s = strings.Trim(strings.TrimLeft(s, ". "), " ")
 	s = strings.TrimRight(s, ". ")
+	stem, _, _ := strings.Cut(s, ".")
+	switch stem = strings.ToLower(strings.TrimRight(stem, " ")); {
+	case stem == "con", stem == "prn", stem == "aux", stem == "nul",
+		len(stem) == 4 && (stem[:3] == "com" || stem[:3] == "lpt") && stem[3] >= '1' && stem[3] <= '9':
+		s = "_" + s
+	}
 	if len(s) > maxFileName {
 		ext := path.Ext(s)
 		if len(ext) > 20 {
 			ext = ""
 		}
 		s = strings.TrimRight(limit(s[:len(s)-len(ext)], maxFileName-len(ext)), ". ") + ext
-	}
-	stem, _, _ := strings.Cut(s, ".")
-	switch stem = strings.ToLower(strings.TrimRight(stem, " ")); {
-	case stem == "con", stem == "prn", stem == "aux", stem == "nul",
-		len(stem) == 4 && (stem[:3] == "com" || stem[:3] == "lpt") && stem[3] >= '1' && stem[3] <= '9':
-		s = "_" + s
 	}
 	return s
 }

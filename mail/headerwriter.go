@@ -186,7 +186,7 @@ func param(name, v string) []string {
 		}
 	}
 	whole := strings.Join(coded, "")
-	if len(whole) < 60 {
+	if len(name)+len(whole) < 60 {
 		return []string{name + "*=utf-8''" + whole}
 	}
 	var all []string
