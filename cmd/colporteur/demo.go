@@ -118,7 +118,7 @@ Web        %s
 
 Mail a file to the drop address:
 
-  %s send --config %s --from %s --to envoi@%s FILE
+  %s send --config %s --from %s --to envoi@%s %s
 
 Read the answer, with its link (the newest mail in the inbox):
 
@@ -128,7 +128,7 @@ In a mail program: IMAP %s, SMTP %s (STARTTLS), user %s.
 The certificate's authority is %s. Ctrl-C stops.
 
 `, ann, notes[ann], bob, notes[bob], cfg.Web.URL,
-		quote(self), quote(cfg.Path), ann, demoDomain,
+		quote(self), quote(cfg.Path), ann, demoDomain, quote(someFile(self)),
 		ann, notes[ann], first(cfg.IMAP.StartTLS),
 		first(cfg.IMAP.StartTLS), first(cfg.SMTP.Submission), ann, filepath.Join(cfg.Data, "ca.pem"))
 }
@@ -138,6 +138,14 @@ func first(l config.List) string {
 		return "(none)"
 	}
 	return local(l[0])
+}
+
+// someFile is one to try with: the line must work as it is printed.
+func someFile(self string) string {
+	if _, err := os.Stat("README.md"); err == nil {
+		return "README.md"
+	}
+	return self
 }
 
 // quote makes one word for a shell.
