@@ -95,8 +95,15 @@ func (p Printer) Text(t mail.Text) string {
 	if err != nil {
 		return t.ID
 	}
+	if p.Lang == "fr" {
+		s = unbroken.Replace(s)
+	}
 	return s
 }
+
+// unbroken keeps French punctuation on the line of the word it belongs to, so
+// that catalogs can be written with ordinary spaces.
+var unbroken = strings.NewReplacer(" :", "\u00a0:", " ;", "\u00a0;", " ?", "\u00a0?", " !", "\u00a0!", " »", "\u00a0»", "« ", "«\u00a0")
 
 // Size is a number of bytes as people write it: "312 Mo", "1.4 GB" (powers of 1000).
 func (p Printer) Size(n int64) string {

@@ -93,6 +93,15 @@ func TestBothLanguagesSayTheSame(t *testing.T) {
 	}
 }
 
+func TestFrenchMarksStayWithTheirWord(t *testing.T) {
+	t.Parallel()
+	for id := range read(t, "fr") {
+		if s := For("fr").T(id); strings.ContainsAny(s, ":;?") && regexp.MustCompile(` [:;?»]|« `).MatchString(s) {
+			t.Errorf("%s may break before its mark: %q", id, s)
+		}
+	}
+}
+
 func TestFrenchIsCalmAndWellSet(t *testing.T) {
 	t.Parallel()
 	for id, forms := range read(t, "fr") {
