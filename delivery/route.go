@@ -153,6 +153,10 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 			return err
 		}
 	}
+	came, err := d.wayIn(env, s)
+	if err != nil {
+		return err
+	}
 	return d.DB.Write(ctx, func(tx *store.Tx) error {
 		if env.Once != "" {
 			n, err := tx.Exec(ctx, `INSERT INTO accepted_once (key, at) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING`,
@@ -175,7 +179,7 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 				return err
 			}
 		}
-		return nil
+		return came.insert(ctx, tx)
 	})
 }
 

@@ -52,6 +52,7 @@ type Host struct {
 	Queue     *queue.Queue
 	Accounts  *accounts.Service
 	Door      *delivery.Door
+	Trace     *delivery.Trace
 	SMTP      *smtp.Server
 	IMAP      *imap.Server
 	Relay     *relay.Relay
@@ -123,6 +124,7 @@ func (h *Host) wireStore() {
 	h.Messages = &message.Store{DB: h.DB, Blobs: h.Blobs, Now: h.opt.Now}
 	h.Mailboxes = &mailbox.Store{DB: h.DB, Messages: h.Messages, Now: h.opt.Now}
 	h.Queue = &queue.Queue{DB: h.DB, Now: h.opt.Now, Log: h.opt.Log}
+	h.Trace = &delivery.Trace{DB: h.DB, Now: h.opt.Now}
 	// Who names a blob, and who a message: the sweepers keep what these know.
 	h.Blobs.Named = append([]string{
 		`SELECT 1 FROM message WHERE blob = $1`,
@@ -162,7 +164,7 @@ func (h *Host) wireProtocols() {
 		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxAppend: int64(cfg.Limits.Drop), Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay = &relay.Relay{Queue: h.Queue, Messages: h.Messages, Resolver: h.opt.Resolver, Door: h.Door, Hostname: cfg.Hostname,
 		Port: cfg.Relay.Port, AllowPrivate: cfg.Relay.AllowPrivate, Smarthost: cfg.Relay.Smarthost,
-		Lang: h.langOf, Now: h.opt.Now, Log: h.opt.Log}
+		Lang: h.langOf, Trace: h.Trace.Add, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay.Register()
 }
 

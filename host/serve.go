@@ -150,7 +150,7 @@ func (h *Host) sweep(ctx context.Context) error {
 
 const (
 	bytesAge  = 24 * time.Hour      // of bytes nothing names: a spool may be under way
-	memoryAge = 30 * 24 * time.Hour // of expunged mail, ended jobs, handled mails to programs
+	memoryAge = 30 * 24 * time.Hour // of expunged mail, ended jobs, handled mails to programs, the trace
 )
 
 // Sweep does one round of it.
@@ -167,6 +167,8 @@ func (h *Host) Sweep(ctx context.Context) error {
 	step("links", h.Links.Sweep(ctx, memoryAge))
 	step("jobs", h.Queue.Sweep(ctx, memoryAge))
 	step("door", h.Door.Sweep(ctx, memoryAge))
+	_, err = h.Trace.Sweep(ctx, memoryAge)
+	step("trace", err)
 	n, err := h.Mailboxes.Purge(ctx, memoryAge)
 	step("mailboxes", err)
 	m, err := h.Messages.Sweep(ctx, bytesAge)

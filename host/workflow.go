@@ -36,7 +36,7 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	h.Transfers = &transfer.Service{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Links: h.Links, Post: post, LangOf: lang, Now: now, Log: log}
 	h.Albums = &album.Service{DB: h.DB, Blobs: h.Blobs, Links: h.Links, Post: post, LangOf: lang, Now: now, Log: log,
 		Pictures: &picture.Maker{Dir: filepath.Join(h.Config.Data, "tmp")}}
-	h.Mux = &workflow.Mux{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Post: post, Now: now, Log: log}
+	h.Mux = &workflow.Mux{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Post: post, Trace: h.Trace.Note, Now: now, Log: log}
 	guide := &workflow.Guide{Site: url}
 	for pattern, p := range map[string]workflow.Processor{
 		"envoi": h.Transfers, "envoi+{days}": h.Transfers, "send": h.Transfers, "send+{days}": h.Transfers,

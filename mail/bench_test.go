@@ -46,3 +46,25 @@ func BenchmarkScannerHTML50KB(b *testing.B) {
 		s.Close()
 	}
 }
+
+func BenchmarkScannerText10KB(b *testing.B) {
+	raw := []byte("From: a@x\r\nTo: b@x\r\nSubject: bench\r\nMessage-ID: <1@x>\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + strings.Repeat("kelo minu rase tivo zude ngor halj inka rlem monp raqu ister trawin\r\n", 145))
+	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
+	for b.Loop() {
+		s := &Scanner{}
+		s.Write(raw)
+		s.Close()
+	}
+}
+
+func BenchmarkScannerAttachment(b *testing.B) {
+	line := strings.Repeat("QUJD", 19) + "\r\n"
+	chunk := []byte(strings.Repeat(line, 128<<10/len(line)))
+	b.SetBytes(int64(len(chunk)))
+	s := &Scanner{Tap: func(*Part, []byte) error { return nil }}
+	s.Write([]byte("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: application/pdf\r\n\r\n"))
+	for b.Loop() {
+		s.Write(chunk)
+	}
+}

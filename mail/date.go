@@ -50,6 +50,9 @@ type dateReader struct {
 }
 
 func (d *dateReader) token(t string) {
+	if t == "" {
+		return
+	}
 	if t, rest, ok := strings.Cut(t, "T"); ok && strings.Count(t, "-") == 2 { // 2026-11-22T10:00:00Z
 		d.token(t)
 		if i := strings.IndexAny(rest, "+-Z"); i > 0 {

@@ -34,7 +34,9 @@ func TestDatesAreReadLeniently(t *testing.T) {
 		"22 Nov 1066 21:00:05 +0000":               "",
 		"22 Foo 2026 21:00:05 +0000":               "",
 		"22 Nov 2026 2x:00:05 +0000":               "",
-		"((((((":                                   "",
+		"1-1-1T":                                   "",
+		"T":                                        "", "--T": "", "-": "",
+		"((((((": "",
 	} {
 		got := ""
 		if d := ParseDate(in); !d.IsZero() {
@@ -50,6 +52,7 @@ func TestDatesAreReadLeniently(t *testing.T) {
 func FuzzParseDate(f *testing.F) {
 	f.Add("Sun, 22 Nov 2026 21:00:05 +0100")
 	f.Add("2026-11-22T21:00:05.123+23:59")
+	f.Add("1-2-2T")
 	f.Fuzz(func(t *testing.T, s string) {
 		if _, err := ParseDate(s).MarshalJSON(); err != nil {
 			t.Fatal(err)

@@ -22,7 +22,7 @@ type Summary struct {
 	Preview    string    `json:"p,omitempty"`  // the first 250 characters of the text a person would read
 	Attachment bool      `json:"a,omitempty"`  // something a person would call an attachment
 	Lang       string    `json:"l,omitempty"`  // Content-Language's first primary subtag, lower case
-	Auto       string    `json:"au,omitempty"` // Auto-Submitted other than "no", or "list"/"bulk" (Precedence, List-Id): never answered (RFC 3834)
+	Auto       string    `json:"au,omitempty"` // Auto-Submitted other than "no", or "list"/"bulk" (Precedence, List-Id), or "auto" (X-Auto-Response-Suppress): never answered (RFC 3834)
 	Root       *Part     `json:"x,omitempty"`
 	Defects    []string  `json:"df,omitempty"` // constant phrases: "bad base64", "missing boundary", …
 }

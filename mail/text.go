@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -119,15 +120,20 @@ const (
 	// previewSource is how far into a text the preview looks for words that are
 	// not a quotation.
 	previewSource = 64 << 10
+	previewHead   = 2 << 10
 )
 
 // preview is the first characters a person would read: not what they quoted,
 // and not their signature. When there is nothing else, a quotation will do.
 func preview(text []byte) string {
-	if len(text) > previewSource {
-		text = text[:previewSource]
+	// Most texts say enough at their beginning.
+	if len(text) > previewHead {
+		head := text[:previewHead]
+		if p := previewOf(string(head[:bytes.LastIndexByte(head, '\n')+1]), true); utf8.RuneCountInString(p) == maxPreview {
+			return p
+		}
 	}
-	s := string(text)
+	s := string(text[:min(len(text), previewSource)])
 	if p := previewOf(s, true); p != "" {
 		return p
 	}

@@ -50,7 +50,19 @@ func (g *Gateway) Handler() http.Handler {
 	guard.SetDenyHandler(g.Pages.Handle(func(http.ResponseWriter, *http.Request) error {
 		return mail.Refuse(mail.Policy, "kind-policy")
 	}))
-	return page.Headers(guard.Handler(mux))
+	return page.Headers(small(guard.Handler(mux)))
+}
+
+// small bounds what a request may carry and how long it may take to say it:
+// our forms have no fields, and whoever drips bytes holds a connection.
+func small(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(30 * time.Second)) // an error: not a socket
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (g *Gateway) home(w http.ResponseWriter, r *http.Request) error {
@@ -62,7 +74,7 @@ func (g *Gateway) mail(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (g *Gateway) plain(w http.ResponseWriter, r *http.Request, name, title string) error {
-	v := page.View{Printer: page.Language(r, "")}
+	v := page.See(r, "")
 	v.Title = v.T(title, "Host", g.Hostname)
 	domain := g.Domain(r.Context())
 	drop, album := "envoi", "album+vacances"

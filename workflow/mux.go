@@ -28,6 +28,7 @@ import (
 	"strings"
 	"time"
 
+	"colporteur/delivery"
 	"colporteur/mail"
 	"colporteur/store"
 	"colporteur/store/blob"
@@ -48,8 +49,13 @@ type Mux struct {
 	Blobs    *blob.Store
 	Messages *message.Store
 	Post     *Post
-	Now      func() time.Time // nil is time.Now
-	Log      *slog.Logger     // nil discards
+
+	// Trace remembers what a program made of a mail, in the transaction that
+	// ends its job; nil remembers nothing.
+	Trace func(ctx context.Context, tx *store.Tx, events ...delivery.Event) error
+
+	Now func() time.Time // nil is time.Now
+	Log *slog.Logger     // nil discards
 
 	routes []route
 }

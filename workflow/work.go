@@ -60,14 +60,22 @@ func (m *Mux) Work(ctx context.Context, j *queue.Job) queue.Outcome {
 	case err == nil:
 		m.log().InfoContext(ctx, "processed", "mail", in.Mail, "user", in.Sender.ID, "kind", rt.pattern)
 		return queue.Done(func(ctx context.Context, tx *store.Tx) error {
-			if err := in.state(ctx, tx, "delivered"); err != nil || !in.forget {
+			if err := in.state(ctx, tx, "delivered"); err != nil {
+				return err
+			}
+			if err := m.trace(ctx, tx, in, delivery.Processed, ""); err != nil || !in.forget {
 				return err
 			}
 			return in.drop(ctx, tx, j)
 		})
 	case errors.As(err, &b):
 		m.log().InfoContext(ctx, "bounced", "mail", in.Mail, "user", in.Sender.ID, "kind", rt.pattern, "err", b)
-		return queue.Done(func(ctx context.Context, tx *store.Tx) error { return in.told(ctx, tx, b.Text, "bounced") })
+		return queue.Done(func(ctx context.Context, tx *store.Tx) error {
+			if err := m.trace(ctx, tx, in, delivery.Declined, locale.For("en").Text(b.Text)); err != nil {
+				return err
+			}
+			return in.told(ctx, tx, b.Text, "bounced")
+		})
 	case errors.Is(err, store.ErrNoRows): // recalled while it was being read
 		return queue.Done(nil)
 	case ctx.Err() != nil:
@@ -75,6 +83,9 @@ func (m *Mux) Work(ctx context.Context, j *queue.Job) queue.Outcome {
 	case m.now().Sub(p.At) > giveUp:
 		m.log().ErrorContext(ctx, "gave up", "mail", in.Mail, "user", in.Sender.ID, "kind", rt.pattern, "err", err)
 		return queue.Discard(err.Error(), func(ctx context.Context, tx *store.Tx) error {
+			if err := m.trace(ctx, tx, in, delivery.Declined, err.Error()); err != nil {
+				return err
+			}
 			return in.told(ctx, tx, mail.MakeText("workflow-failed"), "failed")
 		})
 	}
@@ -144,6 +155,20 @@ func guests(p *delivery.Program) []mail.Address {
 		}
 	}
 	return out
+}
+
+// trace tells "where is my mail?" what a program made of it. The token of a
+// reply address is not written down.
+func (m *Mux) trace(ctx context.Context, tx *store.Tx, in *Inbound, what, why string) error {
+	if m.Trace == nil {
+		return nil
+	}
+	addr := in.Address.String()
+	if in.Vars["token"] != "" {
+		addr = "r.…@" + in.Address.Domain
+	}
+	return m.Trace(ctx, tx, delivery.Event{Mail: in.Mail, At: m.now(), What: what, Reply: why,
+		To: []delivery.Stop{{Addr: addr, Where: mail.ToProgram}}})
 }
 
 func (m *Mux) byPattern(pattern string) (route, map[string]string, bool) {

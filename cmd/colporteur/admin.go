@@ -44,6 +44,8 @@ var operations = map[string]operation{
 	"queue/list":   op((*admin).listQueue),
 	"queue/change": op((*admin).changeJob),
 
+	"trace": op((*admin).trace),
+
 	"transfer/list":   op((*admin).listTransfers),
 	"transfer/recall": op((*admin).recallTransfer),
 }

@@ -75,11 +75,3 @@ type transferRecall struct {
 func (t transferRecall) Run(c *cli) error {
 	return do(c, "transfer/recall", t.ID, "Transfer %d is gone; its links answer 404.", t.ID)
 }
-
-type traceCommand struct {
-	What string `arg:"" name:"ADDRESS|MESSAGE-ID"`
-}
-
-func (traceCommand) Run(*cli) error {
-	return refused{"tracing is not built yet: the server's log has one line for each step of a mail, with the same mail= on all of them"}
-}

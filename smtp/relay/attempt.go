@@ -136,7 +136,7 @@ func (v *visit) connect(h host, a netip.Addr, plain bool) (talked bool, f *failu
 	f = t.run(v.res)
 	for _, p := range v.res.to {
 		if p.sent && p.host == h.name && !p.told {
-			p.told = true
+			p.told, p.tls = true, s.tls
 			r.log().Info("relayed", "mail", v.mail.Mail, "from", v.mail.From.String(), "to", p.Address.String(),
 				"host", h.name, "ip", a, "tls", s.tls, "reply", p.last.reply)
 		}

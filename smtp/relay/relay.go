@@ -75,6 +75,10 @@ type Relay struct {
 	// French and English. nil knows nobody.
 	Lang func(sender mail.Address) string
 
+	// Trace remembers what became of a mail, for who asks where it is; nil
+	// remembers nothing. An error of it delays no mail.
+	Trace func(ctx context.Context, events ...delivery.Event) error
+
 	Now  func() time.Time // nil is time.Now
 	Rand io.Reader        // nil is crypto/rand; for the order of equal hosts and for jitter
 	Log  *slog.Logger     // nil discards
@@ -112,6 +116,7 @@ func (r *Relay) handle(ctx context.Context, j *queue.Job) queue.Outcome {
 		return queue.Discard("unreadable payload", nil)
 	}
 	s := r.run(ctx, &w, r.source(w.Relay), j.Confirm)
+	r.trace(ctx, s.events)
 	switch {
 	case s.ended && s.reason != "":
 		return queue.Discard(s.reason, nil)
@@ -134,7 +139,24 @@ type step struct {
 	ended  bool
 	at     time.Time // of the next run, unless it ended
 	reason string
+	events []delivery.Event // what the attempt did, for the trace
 }
+
+// trace keeps what an attempt did, also when it was cut short: what a peer has
+// taken, it has.
+func (r *Relay) trace(ctx context.Context, events []delivery.Event) {
+	if r.Trace == nil || len(events) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), traceWait)
+	defer cancel()
+	if err := r.Trace(ctx, events...); err != nil {
+		r.log().Warn("not traced", "mail", events[0].Mail, "err", err)
+	}
+}
+
+// traceWait is how long the trace may hold up the end of a job.
+const traceWait = 5 * time.Second
 
 // run tells the sender what is to be told, then makes an attempt if it is time.
 func (r *Relay) run(ctx context.Context, w *work, src source, confirm func(context.Context) error) step {
@@ -175,10 +197,16 @@ func (r *Relay) conclude(w *work, res *result) step {
 	var rest []mail.Recipient
 	var dead, late, passed []fate
 	var last *failure
+	var events []delivery.Event
+	happened := func(what string, p *progress, host, words string) {
+		events = append(events, delivery.Event{Mail: w.Mail, At: now, What: what, Host: host, TLS: p.tls, Reply: words,
+			To: []delivery.Stop{{Addr: p.Address.String(), Where: mail.ToRelay}}})
+	}
 	soon := false
 	for _, p := range res.to {
 		switch {
 		case p.sent:
+			happened(delivery.Relayed, p, p.host, p.last.reply)
 			if p.Notify&mail.NotifySuccess != 0 && !p.peerDSN {
 				passed = append(passed, p.fate(now))
 			}
@@ -188,6 +216,7 @@ func (r *Relay) conclude(w *work, res *result) step {
 			if !p.lost() {
 				f.Status, f.Expired = "4.4.7", true
 			}
+			happened(delivery.Bounced, p, "", p.last.Error())
 			r.log().Info("bounced", "mail", w.Mail, "from", w.From.String(), "to", p.Address.String(), "status", f.Status, "err", p.last)
 			if wants(p.Recipient, mail.NotifyFailure) {
 				dead = append(dead, f)
@@ -197,6 +226,7 @@ func (r *Relay) conclude(w *work, res *result) step {
 		rest = append(rest, p.Recipient)
 		if p.last != nil {
 			last, soon = p.last, soon || p.last.soon
+			happened(delivery.Delayed, p, "", p.last.Error())
 			r.log().Info("deferred", "mail", w.Mail, "from", w.From.String(), "to", p.Address.String(), "err", p.last)
 			if warn && wants(p.Recipient, mail.NotifyDelay) {
 				late = append(late, p.fate(now))
@@ -218,7 +248,7 @@ func (r *Relay) conclude(w *work, res *result) step {
 	}
 
 	if len(rest) == 0 && len(w.Notices) == 0 {
-		return step{ended: true}
+		return step{ended: true, events: events}
 	}
 	reason := ""
 	at := now
@@ -235,7 +265,7 @@ func (r *Relay) conclude(w *work, res *result) step {
 		w.Next = at
 		at = now
 	}
-	return step{at: at, reason: reason}
+	return step{at: at, reason: reason, events: events}
 }
 
 // wants reports whether the sender wishes to hear of n for this recipient. Who

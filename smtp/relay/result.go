@@ -95,6 +95,7 @@ type progress struct {
 	sent    bool     // a peer took it
 	peerDSN bool     // and that peer honours NOTIFY
 	host    string   // of that peer
+	tls     string   // of the connection to it, "" in clear
 	last    *failure // the one worth reporting
 	doubt   bool     // some host failed for now: not for good
 }

@@ -18,7 +18,7 @@ type Entry struct {
 	Thread  ThreadID
 	Message message.ID
 	ModSeq  ModSeq
-	Flags   []string  // "\\Seen", "$Forwarded", sorted
+	Flags   []string  // "\\Seen", "$Forwarded", sorted; shared between entries, not to be written to
 	Date    time.Time // INTERNALDATE
 	Size    int64     // RFC822.SIZE: prefix and message
 }
@@ -29,10 +29,10 @@ type Incoming struct {
 	Message message.ID
 	Size    int64         // of the message without Prefix
 	Summary *mail.Summary // for threading and search
-	Words   []byte        // search signature, from Sign
+	Words   []byte        // search signature, from Sign; nil: every search reads the message
 	Prefix  []byte        // header lines of ours served before it: Return-Path, Received, …
 	Flags   []string
-	Date    time.Time
+	Date    time.Time // INTERNALDATE; zero is now
 }
 
 // Placed says where a message went.
@@ -46,8 +46,8 @@ type Placed struct {
 }
 
 // Append files a message inside the caller's transaction and wakes watchers
-// after the commit. It is on the path of every mail: six statements, more only
-// for a mail that answers another.
+// after the commit. It is on the path of every mail: five statements, more only
+// for a mail that answers another, and those that make others wait come last.
 func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID, to ID, in *Incoming) (Placed, error) {
 	flags, err := normalFlags(in.Flags)
 	if err != nil {
@@ -55,44 +55,39 @@ func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID
 	}
 	size := in.Size + int64(len(in.Prefix))
 	p := Placed{Mailbox: to, Email: EmailID(store.NewID())}
-	if p.ModSeq, err = nextModSeq(ctx, tx, account, size); err != nil {
-		return p, err
-	}
-	unseen := 1
-	if hasFlag(flags, seen) {
-		unseen = 0
-	}
-	err = tx.QueryRow(ctx, `UPDATE mailbox SET uidnext = uidnext + 1, highest = $3, total = total + 1, unseen = unseen + $4, size = size + $5
-		WHERE id = $1 AND account = $2 RETURNING uidnext - 1, uidvalidity`, int64(to), int64(account), int64(p.ModSeq), unseen, size).Scan(&p.UID, &p.Validity)
-	if err != nil {
-		return p, fmt.Errorf("mailbox %d: %w", to, missing(err))
-	}
 	if p.Thread, err = thread(ctx, tx, account, p.Email, in.Summary); err != nil {
 		return p, fmt.Errorf("thread: %w", err)
 	}
-	prefix, words := in.Prefix, in.Words
-	if prefix == nil {
-		prefix = []byte{}
-	}
-	if words == nil {
-		words = []byte{}
-	}
 	if _, err = tx.Exec(ctx, `INSERT INTO email (id, account, message, thread, size, expunged, prefix, sig) VALUES ($1, $2, $3, $4, $5, 0, $6, $7)`,
-		int64(p.Email), int64(account), int64(in.Message), int64(p.Thread), size, prefix, words); err != nil {
+		int64(p.Email), int64(account), int64(in.Message), int64(p.Thread), size, octets(in.Prefix), octets(in.Words)); err != nil {
 		return p, err
 	}
-	err = insertPlacement(ctx, tx, to, Entry{UID: p.UID, Email: p.Email, Thread: p.Thread, Message: in.Message,
-		ModSeq: p.ModSeq, Flags: flags, Date: in.Date, Size: size})
+	if p.ModSeq, err = nextModSeq(ctx, tx, account, size); err != nil {
+		return p, err
+	}
+	err = tx.QueryRow(ctx, `UPDATE mailbox SET uidnext = uidnext + 1, highest = $3, total = total + 1, unseen = unseen + $4, size = size + $5
+		WHERE id = $1 AND account = $2 RETURNING uidnext - 1, uidvalidity`,
+		int64(to), int64(account), int64(p.ModSeq), number(!hasFlag(flags, seen)), size).Scan(&p.UID, &p.Validity)
 	if err != nil {
+		return p, fmt.Errorf("mailbox %d: %w", to, missing(err))
+	}
+	date := in.Date
+	if date.IsZero() {
+		date = s.now()
+	}
+	if _, err = tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, int64(to), int64(p.UID), int64(p.Email), int64(in.Message), int64(p.Thread),
+		int64(p.ModSeq), store.Micros(date), size, strings.Join(flags, " ")); err != nil {
 		return p, err
 	}
 	s.changed(tx, account)
 	return p, nil
 }
 
-func insertPlacement(ctx context.Context, tx *store.Tx, box ID, e Entry) error {
-	_, err := tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, int64(box), int64(e.UID), int64(e.Email), int64(e.Message), int64(e.Thread),
-		int64(e.ModSeq), store.Micros(e.Date), e.Size, strings.Join(e.Flags, " "))
-	return err
+// octets is b for a column that cannot be NULL.
+func octets(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }

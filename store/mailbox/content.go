@@ -6,8 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
+	"slices"
 
 	"colporteur/mail"
 	"colporteur/store"
@@ -34,9 +33,6 @@ func (s *Store) Content(ctx context.Context, account mail.AccountID, id EmailID)
 	return list[0], nil
 }
 
-// perQuery bounds the list of one IN, and with it the number of statements.
-const perQuery = 100
-
 // Contents reads many at once, in the order of ids, nil where gone.
 func (s *Store) Contents(ctx context.Context, account mail.AccountID, ids []EmailID) ([]*Content, error) {
 	out := make([]*Content, len(ids))
@@ -44,16 +40,11 @@ func (s *Store) Contents(ctx context.Context, account mail.AccountID, ids []Emai
 	for i, id := range ids {
 		at[id] = append(at[id], i)
 	}
-	err := s.DB.Read(ctx, func(tx *store.Tx) error {
-		for rest := ids; len(rest) > 0; {
-			some := rest[:min(perQuery, len(rest))]
-			rest = rest[len(some):]
-			args := []any{int64(account)}
-			for _, id := range some {
-				args = append(args, int64(id))
-			}
+	err := s.read(ctx, func(tx *store.Tx) error {
+		for some := range slices.Chunk(ids, atOnce) {
+			set, args := in([]any{int64(account)}, some)
 			rows, err := tx.Query(ctx, `SELECT e.id, e.message, e.prefix, e.size, m.summary FROM email e JOIN message m ON m.id = e.message
-				WHERE e.account = $1 AND e.id IN (`+places(2, len(some))+`)`, args...)
+				WHERE e.account = $1 AND e.expunged = 0 AND e.id IN `+set, args...)
 			err = store.Each(rows, err, func(scan func(...any) error) error {
 				var id EmailID
 				var summary []byte
@@ -76,19 +67,6 @@ func (s *Store) Contents(ctx context.Context, account mail.AccountID, ids []Emai
 		return nil
 	})
 	return out, err
-}
-
-// places is "$2,$3,…".
-func places(from, n int) string {
-	var b strings.Builder
-	for i := range n {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteByte('$')
-		b.WriteString(strconv.Itoa(from + i))
-	}
-	return b.String()
 }
 
 // Open reads prefix and message as one, from offset on.

@@ -3,7 +3,8 @@ package mailbox
 import (
 	"context"
 	"fmt"
-	"math"
+	"slices"
+	"strings"
 
 	"colporteur/mail"
 	"colporteur/store"
@@ -22,8 +23,11 @@ func (s *Store) Move(ctx context.Context, from ID, uids []UID, to ID) (src, dst 
 }
 
 func (s *Store) transfer(ctx context.Context, from ID, uids []UID, to ID, move bool) (src, dst []UID, validity uint32, err error) {
-	want := setOf(uids)
-	err = s.DB.Write(ctx, func(tx *store.Tx) error {
+	if len(uids) == 0 {
+		uids = []UID{0} // none, not all
+	}
+	err = s.write(ctx, func(tx *store.Tx) error {
+		src, dst = nil, nil
 		a, err := byID(ctx, tx, from)
 		if err != nil {
 			return err
@@ -36,39 +40,36 @@ func (s *Store) transfer(ctx context.Context, from ID, uids []UID, to ID, move b
 			return mail.Wrap(mail.Forbidden, fmt.Errorf("mailboxes %d and %d belong to two accounts", from, to))
 		}
 		validity = b.UIDValidity
-		src, dst, err = s.place(ctx, tx, a, to, func(u UID) bool { return want[u] }, move)
+		if err := lockAccount(ctx, tx, a.Account); err != nil {
+			return err
+		}
+		entries, err := pick(ctx, tx, from, uids)
+		if err != nil {
+			return err
+		}
+		src, dst, err = s.place(ctx, tx, a.Account, from, to, entries, move)
 		return err
 	})
-	return src, dst, validity, err
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	return src, dst, validity, nil
 }
 
-// place puts the chosen messages of a into to, and takes them out of a when move.
-func (s *Store) place(ctx context.Context, tx *store.Tx, a Mailbox, to ID, want func(UID) bool, move bool) (src, dst []UID, err error) {
-	modseq, err := nextModSeq(ctx, tx, a.Account, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	all, err := entriesIn(ctx, tx, a.ID, 0, math.MaxUint32, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	var entries []Entry
-	unseen, size := 0, int64(0)
-	for _, e := range all {
-		if want(e.UID) {
-			entries = append(entries, e)
-			size += e.Size
-			if !hasFlag(e.Flags, seen) {
-				unseen++
-			}
-		}
-	}
+// place puts entries of one mailbox into another as well, and takes them out of
+// the first when move. The account is locked.
+func (s *Store) place(ctx context.Context, tx *store.Tx, account mail.AccountID, from, to ID, entries []Entry, move bool) (src, dst []UID, err error) {
 	if len(entries) == 0 {
 		return nil, nil, nil
 	}
+	modseq, err := nextModSeq(ctx, tx, account, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	unseen, size := weigh(entries)
 	// Rows are changed in the order of mailbox ids, here and everywhere.
 	next := UID(0)
-	for _, id := range ordered(a.ID, to) {
+	for _, id := range ordered(from, to) {
 		if id == to {
 			err = tx.QueryRow(ctx, `UPDATE mailbox SET uidnext = uidnext + $2, highest = $3, total = total + $2, unseen = unseen + $4, size = size + $5
 				WHERE id = $1 RETURNING uidnext - $2`, int64(to), len(entries), int64(modseq), unseen, size).Scan(&next)
@@ -76,27 +77,41 @@ func (s *Store) place(ctx context.Context, tx *store.Tx, a Mailbox, to ID, want 
 				return nil, nil, missing(err)
 			}
 		}
-		if id == a.ID && move {
-			if err := count(ctx, tx, a.ID, modseq, -len(entries), -unseen, -size); err != nil {
+		if id == from && move {
+			if err := count(ctx, tx, from, modseq, -len(entries), -unseen, -size); err != nil {
 				return nil, nil, err
 			}
 		}
 	}
-	for _, e := range entries {
-		src, dst = append(src, e.UID), append(dst, next)
-		if move {
-			if err := s.unplace(ctx, tx, a.ID, e.UID, modseq); err != nil {
-				return nil, nil, err
-			}
-		}
-		e.UID, e.ModSeq = next, modseq
-		if err := insertPlacement(ctx, tx, to, e); err != nil {
+	if move {
+		if err := unplace(ctx, tx, from, entries, modseq); err != nil {
 			return nil, nil, err
 		}
-		next++
 	}
-	s.changed(tx, a.Account)
+	err = bulk(entries, 9, func(args []any, e Entry) []any {
+		src, dst = append(src, e.UID), append(dst, next)
+		args = append(args, int64(to), int64(next), int64(e.Email), int64(e.Message), int64(e.Thread), int64(modseq),
+			store.Micros(e.Date), e.Size, strings.Join(e.Flags, " "))
+		next++
+		return args
+	}, func(values string, args []any) error {
+		_, err := tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags) VALUES `+values, args...)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	s.changed(tx, account)
 	return src, dst, nil
+}
+
+// weigh counts what has not been seen, and all octets.
+func weigh(entries []Entry) (unseen int, size int64) {
+	for _, e := range entries {
+		unseen += number(!hasFlag(e.Flags, seen))
+		size += e.Size
+	}
+	return unseen, size
 }
 
 func ordered(a, b ID) []ID {
@@ -109,11 +124,22 @@ func ordered(a, b ID) []ID {
 	return []ID{b, a}
 }
 
-// unplace removes one placement and leaves a tombstone.
-func (s *Store) unplace(ctx context.Context, tx *store.Tx, box ID, u UID, modseq ModSeq) error {
-	if _, err := tx.Exec(ctx, `DELETE FROM placement WHERE mailbox = $1 AND uid = $2`, int64(box), int64(u)); err != nil {
-		return err
+// unplace removes placements and leaves tombstones.
+func unplace(ctx context.Context, tx *store.Tx, box ID, entries []Entry, modseq ModSeq) error {
+	uids := make([]UID, len(entries))
+	for i, e := range entries {
+		uids[i] = e.UID
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO tombstone (mailbox, uid, modseq) VALUES ($1, $2, $3)`, int64(box), int64(u), int64(modseq))
-	return err
+	for some := range slices.Chunk(uids, atOnce) {
+		set, args := in([]any{int64(box)}, some)
+		if _, err := tx.Exec(ctx, `DELETE FROM placement WHERE mailbox = $1 AND uid IN `+set, args...); err != nil {
+			return err
+		}
+	}
+	return bulk(uids, 3, func(args []any, uid UID) []any {
+		return append(args, int64(box), int64(uid), int64(modseq))
+	}, func(values string, args []any) error {
+		_, err := tx.Exec(ctx, `INSERT INTO tombstone (mailbox, uid, modseq) VALUES `+values, args...)
+		return err
+	})
 }

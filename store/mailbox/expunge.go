@@ -2,73 +2,108 @@ package mailbox
 
 import (
 	"context"
-	"math"
+	"slices"
 	"time"
 
 	"colporteur/store"
 )
 
 // Expunge removes the placements of these UIDs. With onlyDeleted, only those
-// that have \Deleted; with nil uids, all of those.
+// that have \Deleted; nil uids stand for all that have it.
 func (s *Store) Expunge(ctx context.Context, box ID, uids []UID, onlyDeleted bool) (gone []UID, err error) {
-	want := setOf(uids)
-	err = s.DB.Write(ctx, func(tx *store.Tx) error {
+	if uids == nil {
+		// CLOSE and EXPUNGE come often and mostly find nothing; whoever only looks
+		// holds up nobody's mail.
+		onlyDeleted = true
+		if uids, err = s.marked(ctx, box); err != nil {
+			return nil, err
+		}
+	}
+	if len(uids) == 0 {
+		return nil, nil
+	}
+	err = s.write(ctx, func(tx *store.Tx) error {
+		gone = nil
 		m, err := byID(ctx, tx, box)
 		if err != nil {
 			return err
 		}
-		modseq, err := nextModSeq(ctx, tx, m.Account, 0)
+		if err := lockAccount(ctx, tx, m.Account); err != nil {
+			return err
+		}
+		entries, err := pick(ctx, tx, box, uids)
 		if err != nil {
 			return err
 		}
-		gone, err = s.bury(ctx, tx, m, modseq, func(e Entry) bool {
-			return (uids == nil || want[e.UID]) && (!onlyDeleted && uids != nil || hasFlag(e.Flags, deleted))
-		})
-		if len(gone) > 0 {
-			s.changed(tx, m.Account)
+		if onlyDeleted {
+			entries = slices.DeleteFunc(entries, func(e Entry) bool { return !hasFlag(e.Flags, deleted) })
 		}
-		return err
+		for _, e := range entries {
+			gone = append(gone, e.UID)
+		}
+		return s.bury(ctx, tx, m, entries)
 	})
-	return gone, err
-}
-
-// bury takes the chosen messages out of a mailbox. An email that is nowhere any
-// more leaves the quota at once, and is kept 30 days for an operator's rescue.
-func (s *Store) bury(ctx context.Context, tx *store.Tx, m Mailbox, modseq ModSeq, choose func(Entry) bool) (gone []UID, err error) {
-	all, err := entriesIn(ctx, tx, m.ID, 0, math.MaxUint32, 0)
 	if err != nil {
 		return nil, err
 	}
-	unseen, size, freed := 0, int64(0), int64(0)
-	for _, e := range all {
-		if !choose(e) {
-			continue
-		}
-		if err := s.unplace(ctx, tx, m.ID, e.UID, modseq); err != nil {
-			return nil, err
-		}
-		gone = append(gone, e.UID)
-		size += e.Size
-		if !hasFlag(e.Flags, seen) {
-			unseen++
-		}
-		n, err := tx.Exec(ctx, `UPDATE email SET expunged = $1 WHERE id = $2 AND expunged = 0
-			AND NOT EXISTS (SELECT 1 FROM placement WHERE email = $2)`, store.Micros(s.now()), int64(e.Email))
+	return gone, nil
+}
+
+// marked are the UIDs that have \Deleted, and perhaps some more.
+func (s *Store) marked(ctx context.Context, box ID) (uids []UID, err error) {
+	err = s.read(ctx, func(tx *store.Tx) error {
+		// Without the backslash, which LIKE takes for an escape on PostgreSQL.
+		rows, err := tx.Query(ctx, `SELECT uid FROM placement WHERE mailbox = $1 AND flags LIKE '%Deleted%'`, int64(box))
+		return store.Each(rows, err, func(scan func(...any) error) error {
+			var uid UID
+			err := scan(&uid)
+			uids = append(uids, uid)
+			return err
+		})
+	})
+	return uids, err
+}
+
+// bury takes entries out of a mailbox; the account is locked. An email that is
+// nowhere any more leaves the quota at once, and is kept 30 days for an
+// operator's rescue.
+func (s *Store) bury(ctx context.Context, tx *store.Tx, m Mailbox, entries []Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	modseq, err := nextModSeq(ctx, tx, m.Account, 0)
+	if err != nil {
+		return err
+	}
+	unseen, size := weigh(entries)
+	if err := count(ctx, tx, m.ID, modseq, -len(entries), -unseen, -size); err != nil {
+		return err
+	}
+	if err := unplace(ctx, tx, m.ID, entries, modseq); err != nil {
+		return err
+	}
+	emails := make([]EmailID, len(entries))
+	for i, e := range entries {
+		emails[i] = e.Email
+	}
+	freed := int64(0)
+	for some := range slices.Chunk(emails, atOnce) {
+		set, args := in([]any{store.Micros(s.now())}, some)
+		rows, err := tx.Query(ctx, `UPDATE email SET expunged = $1 WHERE expunged = 0 AND id IN `+set+`
+			AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.email = email.id) RETURNING size`, args...)
+		err = store.Each(rows, err, func(scan func(...any) error) error {
+			var n int64
+			err := scan(&n)
+			freed += n
+			return err
+		})
 		if err != nil {
-			return nil, err
-		}
-		if n > 0 {
-			freed += e.Size
+			return err
 		}
 	}
-	if len(gone) == 0 {
-		return nil, nil
-	}
-	if err := count(ctx, tx, m.ID, modseq, -len(gone), -unseen, -size); err != nil {
-		return nil, err
-	}
+	s.changed(tx, m.Account)
 	_, err = tx.Exec(ctx, `UPDATE mailbox_account SET used = used - $2 WHERE account = $1`, int64(m.Account), freed)
-	return gone, err
+	return err
 }
 
 // Purge forgets emails that were expunged more than age ago (30 days), so that
@@ -77,7 +112,7 @@ func (s *Store) Purge(ctx context.Context, age time.Duration) (total int, err er
 	limit := store.Micros(s.now().Add(-age))
 	for {
 		var n int64
-		err := s.DB.Write(ctx, func(tx *store.Tx) (err error) {
+		err := s.write(ctx, func(tx *store.Tx) (err error) {
 			n, err = tx.Exec(ctx, `DELETE FROM email WHERE id IN (SELECT id FROM email WHERE expunged > 0 AND expunged < $1 LIMIT 500)`, limit)
 			return err
 		})

@@ -45,7 +45,7 @@ func normalFlags(flags []string) ([]string, error) {
 		}
 	}
 	if len(out) > maxFlags {
-		return nil, mail.Refuse(mail.TooMany, "mailbox-bad-flag")
+		return nil, mail.Refuse(mail.TooMany, "mailbox-many-flags", "Max", maxFlags)
 	}
 	sort.Strings(out)
 	return out, nil
@@ -81,7 +81,13 @@ func (op FlagOp) apply(have, flags []string) []string {
 	var out []string
 	switch op {
 	case ReplaceFlags:
-		out = slices.Clone(flags)
+		for _, f := range flags {
+			// A keyword keeps the spelling it came with.
+			if i := slices.IndexFunc(have, func(h string) bool { return strings.EqualFold(h, f) }); i >= 0 {
+				f = have[i]
+			}
+			out = append(out, f)
+		}
 	case AddFlags:
 		out = slices.Clone(have)
 		for _, f := range flags {
@@ -108,58 +114,79 @@ func (s *Store) SetFlags(ctx context.Context, box ID, uids []UID, op FlagOp, fla
 	if flags, err = normalFlags(flags); err != nil {
 		return nil, nil, err
 	}
-	want := setOf(uids)
-	if len(want) == 0 {
+	if len(uids) == 0 {
 		return nil, nil, nil
 	}
-	err = s.DB.Write(ctx, func(tx *store.Tx) error {
+	err = s.write(ctx, func(tx *store.Tx) error {
 		now, modified = nil, nil
 		m, err := byID(ctx, tx, box)
 		if err != nil {
 			return err
 		}
-		modseq, err := nextModSeq(ctx, tx, m.Account, 0)
+		if err := lockAccount(ctx, tx, m.Account); err != nil {
+			return err
+		}
+		entries, err := pick(ctx, tx, box, uids)
 		if err != nil {
 			return err
 		}
-		entries, err := entriesIn(ctx, tx, box, slices.Min(uids)-1, slices.Max(uids), 0)
-		if err != nil {
-			return err
-		}
-		unseen, touched := 0, false
+		unseen := 0
+		var touched []int                 // indexes of now
+		groups := map[string][]UID{}      // of UIDs, by the flags they will have
+		become := map[string]([]string){} // few sets of flags are in use at a time
 		for _, e := range entries {
-			if !want[e.UID] {
-				continue
-			}
 			if unchangedSince > 0 && e.ModSeq > unchangedSince {
 				modified = append(modified, e.UID)
 				continue
 			}
-			fresh := op.apply(e.Flags, flags)
-			if len(fresh) > maxFlags {
-				return mail.Refuse(mail.TooMany, "mailbox-bad-flag")
+			was := strings.Join(e.Flags, " ")
+			fresh, ok := become[was]
+			if !ok {
+				if fresh = op.apply(e.Flags, flags); len(fresh) > maxFlags {
+					return mail.Refuse(mail.TooMany, "mailbox-many-flags", "Max", maxFlags)
+				}
+				become[was] = fresh
 			}
-			if !slices.Equal(fresh, e.Flags) {
-				if was, is := hasFlag(e.Flags, seen), hasFlag(fresh, seen); was && !is {
-					unseen++
-				} else if !was && is {
-					unseen--
-				}
-				e.Flags, e.ModSeq, touched = fresh, modseq, true
-				if _, err := tx.Exec(ctx, `UPDATE placement SET flags = $1, modseq = $2 WHERE mailbox = $3 AND uid = $4`,
-					strings.Join(fresh, " "), int64(modseq), int64(box), int64(e.UID)); err != nil {
-					return err
-				}
+			if is := strings.Join(fresh, " "); is != was {
+				unseen += number(hasFlag(e.Flags, seen)) - number(hasFlag(fresh, seen))
+				e.Flags = fresh
+				groups[is] = append(groups[is], e.UID)
+				touched = append(touched, len(now))
 			}
 			now = append(now, e)
 		}
-		if !touched {
+		if len(touched) == 0 {
 			return nil
+		}
+		modseq, err := nextModSeq(ctx, tx, m.Account, 0)
+		if err != nil {
+			return err
+		}
+		for _, i := range touched {
+			now[i].ModSeq = modseq
+		}
+		for is, uids := range groups {
+			for some := range slices.Chunk(uids, atOnce) {
+				set, args := in([]any{is, int64(modseq), int64(box)}, some)
+				if _, err := tx.Exec(ctx, `UPDATE placement SET flags = $1, modseq = $2 WHERE mailbox = $3 AND uid IN `+set, args...); err != nil {
+					return err
+				}
+			}
 		}
 		s.changed(tx, m.Account)
 		return count(ctx, tx, box, modseq, 0, unseen, 0)
 	})
-	return now, modified, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return now, modified, nil
+}
+
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // count changes a mailbox's counters.
@@ -167,12 +194,4 @@ func count(ctx context.Context, tx *store.Tx, box ID, modseq ModSeq, total, unse
 	_, err := tx.Exec(ctx, `UPDATE mailbox SET highest = $2, total = total + $3, unseen = unseen + $4, size = size + $5 WHERE id = $1`,
 		int64(box), int64(modseq), total, unseen, size)
 	return err
-}
-
-func setOf(uids []UID) map[UID]bool {
-	m := make(map[UID]bool, len(uids))
-	for _, u := range uids {
-		m[u] = true
-	}
-	return m
 }

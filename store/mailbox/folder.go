@@ -17,7 +17,7 @@ func (s *Store) Create(ctx context.Context, account mail.AccountID, name string)
 	if err := checkName(name); err != nil {
 		return m, err
 	}
-	err = s.DB.Write(ctx, func(tx *store.Tx) error {
+	err = s.write(ctx, func(tx *store.Tx) error {
 		var n int
 		if err := tx.QueryRow(ctx, `SELECT count(*) FROM mailbox WHERE account = $1`, int64(account)).Scan(&n); err != nil {
 			return err
@@ -60,10 +60,10 @@ func (s *Store) Rename(ctx context.Context, account mail.AccountID, from, to str
 	if err := checkName(to); err != nil {
 		return err
 	}
-	if strings.HasPrefix(to, from+"/") {
+	if strings.HasPrefix(to, from+"/") && from != "INBOX" {
 		return mail.Refuse(mail.BadSyntax, "mailbox-bad-name")
 	}
-	return s.DB.Write(ctx, func(tx *store.Tx) error {
+	return s.write(ctx, func(tx *store.Tx) error {
 		if err := lockAccount(ctx, tx, account); err != nil {
 			return err
 		}
@@ -94,7 +94,11 @@ func (s *Store) Rename(ctx context.Context, account mail.AccountID, from, to str
 			if err != nil {
 				return conflict(err)
 			}
-			_, _, err = s.place(ctx, tx, box, id, func(UID) bool { return true }, true)
+			entries, err := pick(ctx, tx, box.ID, nil)
+			if err != nil {
+				return err
+			}
+			_, _, err = s.place(ctx, tx, account, box.ID, id, entries, true)
 			return err
 		}
 		below, err := s.below(ctx, tx, account, from)
@@ -127,13 +131,11 @@ func (s *Store) below(ctx context.Context, tx *store.Tx, account mail.AccountID,
 	return list, err
 }
 
-// Remove deletes a mailbox and what is in it; its children stay (RFC 9051
-// §6.3.5). INBOX cannot be removed, nor one that has children, which would lose
-// their parent.
+// Remove deletes a mailbox and what is in it. INBOX cannot be removed, nor one
+// that has children: they would lose their parent (RFC 9051 §7.1, HASCHILDREN).
 func (s *Store) Remove(ctx context.Context, account mail.AccountID, name string) error {
-	return s.DB.Write(ctx, func(tx *store.Tx) error {
-		modseq, err := nextModSeq(ctx, tx, account, 0)
-		if err != nil {
+	return s.write(ctx, func(tx *store.Tx) error {
+		if err := lockAccount(ctx, tx, account); err != nil {
 			return err
 		}
 		box, err := s.get(ctx, tx, account, Name(name))
@@ -150,7 +152,11 @@ func (s *Store) Remove(ctx context.Context, account mail.AccountID, name string)
 		if len(children) > 0 {
 			return mail.Refuse(mail.Policy, "mailbox-has-children")
 		}
-		if _, err := s.bury(ctx, tx, box, modseq, func(Entry) bool { return true }); err != nil {
+		entries, err := pick(ctx, tx, box.ID, nil)
+		if err != nil {
+			return err
+		}
+		if err := s.bury(ctx, tx, box, entries); err != nil {
 			return err
 		}
 		for _, q := range []string{`DELETE FROM tombstone WHERE mailbox = $1`, `DELETE FROM mailbox WHERE id = $1`} {
@@ -169,7 +175,7 @@ func (s *Store) Subscribe(ctx context.Context, account mail.AccountID, name stri
 	if on {
 		v = 1
 	}
-	return s.DB.Write(ctx, func(tx *store.Tx) error {
+	return s.write(ctx, func(tx *store.Tx) error {
 		n, err := tx.Exec(ctx, `UPDATE mailbox SET subscribed = $1 WHERE account = $2 AND name = $3`, v, int64(account), store.Clean(Name(name)))
 		if err == nil && n == 0 {
 			err = missing(store.ErrNoRows)
@@ -183,7 +189,7 @@ func lockAccount(ctx context.Context, tx *store.Tx, account mail.AccountID) erro
 	var one int
 	err := tx.QueryRow(ctx, `SELECT 1 FROM mailbox_account WHERE account = $1 FOR UPDATE`, int64(account)).Scan(&one)
 	if err != nil {
-		return fmt.Errorf("account %d: %w", account, err)
+		return fmt.Errorf("account %d: %w", account, missing(err))
 	}
 	return nil
 }
@@ -193,7 +199,7 @@ func nextModSeq(ctx context.Context, tx *store.Tx, account mail.AccountID, used 
 	err = tx.QueryRow(ctx, `UPDATE mailbox_account SET modseq = modseq + 1, used = used + $2 WHERE account = $1 RETURNING modseq`,
 		int64(account), used).Scan(&m)
 	if err != nil {
-		return 0, fmt.Errorf("account %d: %w", account, err)
+		return 0, fmt.Errorf("account %d: %w", account, missing(err))
 	}
 	return m, nil
 }

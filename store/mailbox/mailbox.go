@@ -6,10 +6,13 @@
 // An email is one mail in one account; a placement is an email in a mailbox.
 // COPY and MOVE place the same email again, so it keeps its id (RFC 8474) and
 // counts once against the quota. One modseq counter per account serves all its
-// mailboxes. It and the UIDs come from UPDATE … RETURNING on the account's row,
-// then the mailboxes' rows in the order of their ids: the locks make commit
-// order modseq order, and nobody waits in a circle. A UID that was given is
-// never given again; what vanished leaves a tombstone.
+// mailboxes. Whoever changes anything takes the account's row first, then the
+// mailboxes' rows in the order of their ids: the locks make commit order modseq
+// order, and nobody waits in a circle. A UID that was given is never given
+// again; what vanished leaves a tombstone.
+//
+// On SQLite a transaction holds up everybody's mail. So nothing in here reads a
+// whole mailbox inside one, but renaming INBOX and removing a mailbox.
 package mailbox
 
 import (
@@ -18,6 +21,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -80,6 +84,29 @@ func (s *Store) now() time.Time {
 	return s.Now()
 }
 
+func (s *Store) read(ctx context.Context, f func(*store.Tx) error) error {
+	return kinded(s.DB.Read(ctx, f))
+}
+
+func (s *Store) write(ctx context.Context, f func(*store.Tx) error) error {
+	return kinded(s.DB.Write(ctx, f))
+}
+
+// kinded gives the database's failures their kinds.
+func kinded(err error) error {
+	var known *mail.Error
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case errors.Is(err, store.ErrFull):
+		return mail.Wrap(mail.DiskFull, err)
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return mail.Wrap(mail.Unavailable, err)
+	}
+	return mail.Wrap(mail.Internal, err)
+}
+
 // standard is the mailboxes every account begins with.
 var standard = map[string][]struct {
 	name string
@@ -115,7 +142,7 @@ func (s *Store) insert(ctx context.Context, tx *store.Tx, account mail.AccountID
 		uidvalidity = CASE WHEN uidvalidity < $2 THEN $2 ELSE uidvalidity + 1 END WHERE account = $1 RETURNING uidvalidity, modseq`,
 		int64(account), now).Scan(&validity, &modseq)
 	if err != nil {
-		return 0, fmt.Errorf("account %d: %w", account, err)
+		return 0, fmt.Errorf("account %d: %w", account, missing(err))
 	}
 	id := ID(store.NewID())
 	_, err = tx.Exec(ctx, `INSERT INTO mailbox (id, account, name, role, subscribed, uidvalidity, uidnext, highest, total, unseen, size)
@@ -144,7 +171,7 @@ func (s *Store) DeleteAccount(ctx context.Context, tx *store.Tx, account mail.Ac
 // Usage is the bytes that count against the quota (each email once; expunged
 // ones do not count).
 func (s *Store) Usage(ctx context.Context, account mail.AccountID) (used int64, err error) {
-	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+	err = s.read(ctx, func(tx *store.Tx) error {
 		return tx.QueryRow(ctx, `SELECT used FROM mailbox_account WHERE account = $1`, int64(account)).Scan(&used)
 	})
 	return used, missing(err)
@@ -161,8 +188,8 @@ func scanMailbox(scan func(...any) error) (m Mailbox, err error) {
 
 // List returns the account's mailboxes, INBOX first, then by name.
 func (s *Store) List(ctx context.Context, account mail.AccountID) (list []Mailbox, err error) {
-	err = s.DB.Read(ctx, func(tx *store.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT `+columns+` FROM mailbox WHERE account = $1 ORDER BY CASE WHEN role = 'inbox' THEN 0 ELSE 1 END, name`, int64(account))
+	err = s.read(ctx, func(tx *store.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT `+columns+` FROM mailbox WHERE account = $1 ORDER BY CASE WHEN role = 'inbox' THEN 0 ELSE 1 END, name COLLATE "C"`, int64(account))
 		return store.Each(rows, err, func(scan func(...any) error) error {
 			m, err := scanMailbox(scan)
 			list = append(list, m)
@@ -174,7 +201,7 @@ func (s *Store) List(ctx context.Context, account mail.AccountID) (list []Mailbo
 
 // Get finds a mailbox by name ("inbox" in any case is INBOX); kind NotFound if there is none.
 func (s *Store) Get(ctx context.Context, account mail.AccountID, name string) (m Mailbox, err error) {
-	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+	err = s.read(ctx, func(tx *store.Tx) error {
 		m, err = s.get(ctx, tx, account, Name(name))
 		return err
 	})
@@ -188,7 +215,7 @@ func (s *Store) get(ctx context.Context, tx *store.Tx, account mail.AccountID, n
 
 // ByID finds a mailbox as it is now.
 func (s *Store) ByID(ctx context.Context, id ID) (m Mailbox, err error) {
-	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+	err = s.read(ctx, func(tx *store.Tx) error {
 		m, err = byID(ctx, tx, id)
 		return err
 	})
@@ -245,7 +272,8 @@ func checkName(name string) error {
 		}
 	}
 	for _, r := range name {
-		if r < ' ' || r == 0x7f || r == '%' || r == '*' || r == '\uFFFD' || r >= 0x80 && r < 0xa0 {
+		if r < ' ' || r == 0x7f || r == '%' || r == '*' || r == '\uFFFD' || r >= 0x80 && r < 0xa0 ||
+			unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
 			return bad
 		}
 	}

@@ -4,315 +4,315 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"database/sql"
+	"errors"
 	"io"
-	"net/textproto"
 	"slices"
 	"strings"
-	"time"
 
 	"colporteur/mail"
 	"colporteur/store"
+	"colporteur/store/blob"
 )
 
-// Query is a search: every set field must match. The zero Query matches all.
-// Substrings are compared without case and accents.
-type Query struct {
-	Header                []HeaderQuery // "subject", "from", …: substring of the decoded field; empty Value: present
-	Body                  []string      // substring of decoded text parts
-	Text                  []string      // substring of the decoded fields a person reads, file names, or text
-	Flags                 []string      // has
-	NotFlags              []string      // has not
-	Since, Before         time.Time     // INTERNALDATE, [Since, Before)
-	SentSince, SentBefore time.Time     // Date field
-	Larger, Smaller       int64         // bytes; 0 is unset
-	UIDs                  func(UID) bool
-	ModSeq                ModSeq // at or above
-	Not                   []Query
-	Or                    [][2]Query
+// candidate is a mail that a search has not ruled out, with what it has read of
+// it: nothing more is read than is needed to decide.
+type candidate struct {
+	Entry
+	sig     []byte        // while signatures are being read
+	content *Content      // then the summaries
+	text    *searchedText // then, one by one, the mails themselves
 }
-
-// HeaderQuery asks for a field.
-type HeaderQuery struct{ Field, Value string }
 
 // Search returns matching entries by rising UID.
+//
+// What a listing knows is asked first. Then the signatures rule out nearly all
+// mails that do not have the words; then come the summaries, in batches; and
+// only what is still undecided is read.
 func (s *Store) Search(ctx context.Context, box ID, q *Query) ([]Entry, error) {
-	m, err := s.ByID(ctx, box)
-	if err != nil {
-		return nil, err
-	}
-	entries, err := s.Entries(ctx, box, 0, 0)
-	if err != nil {
-		return nil, err
-	}
-	look := &looker{s: s, ctx: ctx, account: m.Account, box: box, q: q.folded()}
-	if look.q.reads() {
-		if err := look.load(); err != nil {
-			return nil, err
-		}
-	}
-	var found []Entry
-	for i := range entries {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		ok, err := look.match(&look.q, &entries[i])
+	t := q.term()
+	var found []candidate
+	var account mail.AccountID
+	undecided := 0
+	err := s.read(ctx, func(tx *store.Tx) error {
+		m, err := byID(ctx, tx, box)
 		if err != nil {
-			return nil, err
-		}
-		if ok {
-			found = append(found, entries[i])
-		}
-	}
-	return found, nil
-}
-
-// folded is q with its words ready to compare.
-func (q *Query) folded() Query {
-	f := *q
-	f.Header = slices.Clone(q.Header)
-	for i := range f.Header {
-		f.Header[i] = HeaderQuery{textproto.CanonicalMIMEHeaderKey(f.Header[i].Field), strings.TrimSpace(mail.Fold(f.Header[i].Value))}
-	}
-	f.Body, f.Text = foldAll(q.Body), foldAll(q.Text)
-	f.Not = nil
-	for i := range q.Not {
-		f.Not = append(f.Not, q.Not[i].folded())
-	}
-	f.Or = nil
-	for i := range q.Or {
-		f.Or = append(f.Or, [2]Query{q.Or[i][0].folded(), q.Or[i][1].folded()})
-	}
-	return f
-}
-
-func foldAll(words []string) []string {
-	var out []string
-	for _, w := range words {
-		if w = strings.TrimSpace(mail.Fold(w)); w != "" {
-			out = append(out, w)
-		}
-	}
-	return out
-}
-
-// reads says whether q asks for more than a listing knows.
-func (q *Query) reads() bool {
-	if len(q.Header)+len(q.Body)+len(q.Text) > 0 || !q.SentSince.IsZero() || !q.SentBefore.IsZero() {
-		return true
-	}
-	return slices.ContainsFunc(q.Not, func(n Query) bool { return n.reads() }) ||
-		slices.ContainsFunc(q.Or, func(o [2]Query) bool { return o[0].reads() || o[1].reads() })
-}
-
-// looker matches one mailbox against one query, and remembers what it read of
-// the mail at hand.
-type looker struct {
-	s       *Store
-	ctx     context.Context // of the search; a looker lives no longer
-	account mail.AccountID
-	box     ID
-	q       Query
-	sigs    map[EmailID][]byte
-
-	at      EmailID // what follows belongs to this email
-	content *Content
-	words   string // folded text, header words first
-	text    string // the same without header words
-	read    bool
-}
-
-// load reads the signatures of the mailbox, at most 4 KB each.
-func (l *looker) load() error {
-	l.sigs = map[EmailID][]byte{}
-	return l.s.DB.Read(l.ctx, func(tx *store.Tx) error {
-		rows, err := tx.Query(l.ctx, `SELECT e.id, e.sig FROM placement p JOIN email e ON e.id = p.email WHERE p.mailbox = $1`, int64(l.box))
-		return store.Each(rows, err, func(scan func(...any) error) error {
-			var id EmailID
-			var sig []byte
-			err := scan(&id, &sig)
-			l.sigs[id] = sig
 			return err
-		})
+		}
+		account = m.Account
+		entries, err := list(ctx, tx, `mailbox = $1 ORDER BY uid`, int64(box))
+		if err != nil {
+			return err
+		}
+		var ask []int
+		for i := range entries {
+			c := candidate{Entry: entries[i]}
+			switch t.judge(&c) {
+			case maybe:
+				ask = append(ask, len(found))
+				fallthrough
+			case yes:
+				found = append(found, c)
+			}
+		}
+		undecided = len(ask)
+		return s.askSignatures(ctx, tx, &t, found, ask)
 	})
-}
-
-// match asks first what costs least.
-func (l *looker) match(q *Query, e *Entry) (bool, error) {
-	if q.UIDs != nil && !q.UIDs(e.UID) || e.ModSeq < q.ModSeq ||
-		q.Larger > 0 && e.Size <= q.Larger || q.Smaller > 0 && e.Size >= q.Smaller ||
-		!q.Since.IsZero() && e.Date.Before(q.Since) || !q.Before.IsZero() && !e.Date.Before(q.Before) {
-		return false, nil
-	}
-	for _, f := range q.Flags {
-		if !hasFlag(e.Flags, f) {
-			return false, nil
-		}
-	}
-	for _, f := range q.NotFlags {
-		if hasFlag(e.Flags, f) {
-			return false, nil
-		}
-	}
-	for i := range q.Not {
-		if ok, err := l.match(&q.Not[i], e); ok || err != nil {
-			return false, err
-		}
-	}
-	for i := range q.Or {
-		ok, err := l.match(&q.Or[i][0], e)
-		if !ok && err == nil {
-			ok, err = l.match(&q.Or[i][1], e)
-		}
-		if !ok || err != nil {
-			return false, err
-		}
-	}
-	sig := l.sigs[e.Email]
-	for _, w := range append(slices.Clip(q.Body), q.Text...) {
-		if !may(sig, w) {
-			return false, nil
-		}
-	}
-	for _, h := range q.Header {
-		if indexed(h.Field) && !may(sig, h.Value) {
-			return false, nil
-		}
-	}
-	return l.verify(q, e)
-}
-
-// indexed says whether the words of a field are in the signature.
-func indexed(field string) bool {
-	switch field {
-	case "Subject", "From", "To", "Cc", "Bcc", "Reply-To":
-		return true
-	}
-	return false
-}
-
-// verify looks at the mail itself.
-func (l *looker) verify(q *Query, e *Entry) (bool, error) {
-	if !q.SentSince.IsZero() || !q.SentBefore.IsZero() || len(q.Header) > 0 {
-		if err := l.open(e); err != nil || l.content == nil {
-			return false, err
-		}
-		date := l.content.Summary.Date
-		if date.IsZero() {
-			date = e.Date
-		}
-		if !q.SentSince.IsZero() && date.Before(q.SentSince) || !q.SentBefore.IsZero() && !date.Before(q.SentBefore) {
-			return false, nil
-		}
-	}
-	for _, h := range q.Header {
-		if ok, err := l.header(h); !ok || err != nil {
-			return false, err
-		}
-	}
-	if len(q.Body)+len(q.Text) == 0 {
-		return true, nil
-	}
-	if err := l.readText(e); err != nil || l.content == nil {
-		return false, err
-	}
-	for _, w := range q.Body {
-		if !strings.Contains(l.text, w) {
-			return false, nil
-		}
-	}
-	for _, w := range q.Text {
-		if !strings.Contains(l.words, w) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// open makes e the mail at hand.
-func (l *looker) open(e *Entry) (err error) {
-	if l.at == e.Email {
-		return nil
-	}
-	l.at, l.read = e.Email, false
-	l.content, err = l.s.Content(l.ctx, l.account, e.Email)
-	if mail.Is(err, mail.NotFound) { // expunged meanwhile
-		return nil
-	}
-	return err
-}
-
-// readText reads the mail at hand once and keeps its words.
-func (l *looker) readText(e *Entry) error {
-	if err := l.open(e); err != nil || l.content == nil || l.read {
-		return err
-	}
-	r, err := l.s.Messages.Open(l.ctx, l.content.Message, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer r.Close()
-	scan := &mail.Scanner{}
-	if _, err := io.Copy(scan, r); err != nil {
-		return err
+	var out []Entry
+	for some := range slices.Chunk(found, atOnce) {
+		if undecided > 0 {
+			if err := s.askMails(ctx, account, &t, some); err != nil {
+				return nil, err
+			}
+		}
+		for i := range some {
+			if some[i].UID != 0 {
+				out = append(out, some[i].Entry)
+			}
+		}
 	}
-	sum, words, err := scan.Close()
-	if err != nil {
-		return err
+	return out, nil
+}
+
+// askSignatures strikes out, with UID 0, what the signatures rule out.
+func (s *Store) askSignatures(ctx context.Context, tx *store.Tx, t *term, found []candidate, ask []int) error {
+	for some := range slices.Chunk(ask, atOnce) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		ids := make([]EmailID, len(some))
+		at := make(map[EmailID][]int, len(some))
+		for k, i := range some {
+			ids[k] = found[i].Email
+			at[ids[k]] = append(at[ids[k]], i)
+		}
+		set, args := in(nil, ids)
+		rows, err := tx.Query(ctx, `SELECT id, sig FROM email WHERE id IN `+set, args...)
+		err = store.Each(rows, err, func(scan func(...any) error) error {
+			var id EmailID
+			var sig sql.RawBytes // of the row at hand: nothing is copied
+			if err := scan(&id, &sig); err != nil {
+				return err
+			}
+			for _, i := range at[id] {
+				c := &found[i]
+				c.sig = sig
+				if t.judge(c) == no {
+					c.UID = 0
+				}
+				c.sig = nil
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 	}
-	l.words, l.read = string(words), true
-	l.text = strings.TrimPrefix(l.words, string(mail.HeaderWords(sum)))
 	return nil
 }
 
-// header looks for a value in a field of the mail at hand.
-func (l *looker) header(h HeaderQuery) (bool, error) {
-	r, err := l.s.Open(l.ctx, l.content, 0)
-	if err != nil {
-		return false, err
-	}
-	defer r.Close()
-	values, err := fieldValues(r, h.Field)
-	if err != nil {
-		return false, err
-	}
-	for _, v := range values {
-		if strings.Contains(mail.Fold(mail.Words(v)), h.Value) {
-			return true, nil
+// askMails decides what is undecided: by the summaries, then by the mails.
+func (s *Store) askMails(ctx context.Context, account mail.AccountID, t *term, found []candidate) error {
+	var ids []EmailID
+	var ask []int
+	for i := range found {
+		if found[i].UID != 0 && t.judge(&found[i]) == maybe {
+			ids, ask = append(ids, found[i].Email), append(ask, i)
 		}
 	}
-	return false, nil
+	contents, err := s.Contents(ctx, account, ids)
+	if err != nil {
+		return err
+	}
+	for k, i := range ask {
+		c := &found[i]
+		if c.content = contents[k]; c.content == nil { // expunged meanwhile
+			c.UID = 0
+			continue
+		}
+		v := t.judge(c)
+		if v == maybe {
+			c.text = &searchedText{open: func() (io.ReadCloser, error) { return s.Open(ctx, c.content, 0) }, skip: int64(len(c.content.Prefix))}
+			v = t.judge(c)
+			if c.text.err != nil {
+				return c.text.err
+			}
+		}
+		if v != yes {
+			c.UID = 0
+		}
+		c.content, c.text = nil, nil
+	}
+	return nil
+}
+
+// hasField looks for a value in a header field, in the summary if that has it.
+func (c *candidate) hasField(f *field) verdict {
+	if c.content == nil {
+		return maybe
+	}
+	for _, v := range summarised(c.content.Summary, f.name) {
+		if f.in(mail.Fold(v)) {
+			return yes
+		}
+	}
+	if c.text == nil {
+		return maybe // it may be in what the summary leaves out
+	}
+	for _, h := range c.text.header() {
+		if h.name == f.name && f.in(mail.Fold(mail.Words(h.value))) {
+			return yes
+		}
+	}
+	return no
+}
+
+// hasWord looks for a word in the text, or in the text and the header.
+func (c *candidate) hasWord(w word, header bool) verdict {
+	if c.text == nil {
+		return maybe
+	}
+	all, body := c.text.words()
+	if header {
+		return verdictOf(w.in(all))
+	}
+	return verdictOf(w.in(body))
+}
+
+// summarised is what the summary has of a field, not folded.
+func summarised(s *mail.Summary, field string) (values []string) {
+	people := func(list []mail.Mailbox) {
+		var b strings.Builder
+		for i, m := range list {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			if m.Name != "" {
+				b.WriteString(m.Name + " ")
+			}
+			b.WriteString("<" + m.Addr + ">")
+		}
+		if b.Len() > 0 {
+			values = append(values, b.String())
+		}
+	}
+	switch field {
+	case "subject":
+		if s.Subject != "" {
+			values = append(values, s.Subject)
+		}
+	case "from":
+		people(s.From)
+	case "to":
+		people(s.To)
+	case "cc":
+		people(s.Cc)
+	case "bcc":
+		people(s.Bcc)
+	case "reply-to":
+		people(s.ReplyTo)
+	case "message-id":
+		if s.MessageID != "" {
+			values = append(values, "<"+s.MessageID+">")
+		}
+	}
+	return values
+}
+
+// searchedText is a mail being searched. It reads the mail when it is asked,
+// once for the header and once for the words.
+type searchedText struct {
+	open func() (io.ReadCloser, error)
+	skip int64 // octets of ours before the message, which are no words of it
+	err  error // the first failure; what follows it is not to be believed
+
+	fields    []headerField
+	hasHeader bool
+	all, body string
+	hasWords  bool
+}
+
+type headerField struct{ name, value string } // in lower case; unfolded
+
+// reading opens the mail for f. A mail whose bytes are damaged has no words:
+// one of them must not make a whole mailbox unsearchable.
+func (t *searchedText) reading(f func(r io.Reader) error) {
+	if t.err != nil {
+		return
+	}
+	r, err := t.open()
+	if err == nil {
+		err = f(r)
+		r.Close()
+	}
+	if !errors.Is(err, blob.ErrDamaged) && !errors.Is(err, store.ErrNoRows) {
+		t.err = err
+	}
+}
+
+func (t *searchedText) header() []headerField {
+	if !t.hasHeader {
+		t.hasHeader = true
+		t.reading(func(r io.Reader) (err error) {
+			t.fields, err = readHeader(r)
+			return err
+		})
+	}
+	return t.fields
+}
+
+func (t *searchedText) words() (all, body string) {
+	if !t.hasWords {
+		t.hasWords = true
+		t.reading(func(r io.Reader) error {
+			var scan mail.Scanner
+			if _, err := io.CopyN(io.Discard, r, t.skip); err != nil {
+				return err
+			}
+			if _, err := io.Copy(&scan, r); err != nil {
+				return err
+			}
+			sum, words, err := scan.Close()
+			if err != nil {
+				return err
+			}
+			t.all = string(words)
+			t.body = strings.TrimPrefix(t.all, string(mail.HeaderWords(sum)))
+			return nil
+		})
+	}
+	return t.all, t.body
 }
 
 // maxSearched is how much of a header a search looks at.
 const maxSearched = 256 << 10
 
-// fieldValues reads a header block up to its empty line.
-func fieldValues(r io.Reader, field string) (values []string, err error) {
+// readHeader reads a header block up to its empty line.
+func readHeader(r io.Reader) (fields []headerField, err error) {
 	br := bufio.NewReaderSize(io.LimitReader(r, maxSearched), 4096)
-	on := false
 	for {
 		line, err := br.ReadBytes('\n')
 		text := bytes.TrimRight(line, "\r\n")
-		if len(text) == 0 {
-			if err == io.EOF || err == nil {
-				return values, nil
+		switch {
+		case len(text) == 0:
+			if err == io.EOF {
+				err = nil
 			}
-			return nil, err
-		}
-		if text[0] == ' ' || text[0] == '\t' {
-			if on {
-				values[len(values)-1] += " " + strings.TrimSpace(string(text))
+			return fields, err
+		case text[0] == ' ' || text[0] == '\t':
+			if n := len(fields); n > 0 {
+				fields[n-1].value += " " + strings.TrimSpace(string(text))
 			}
-		} else if name, v, ok := bytes.Cut(text, []byte{':'}); ok {
-			if on = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(string(name))) == field; on {
-				values = append(values, strings.TrimSpace(string(v)))
+		default:
+			if name, v, ok := bytes.Cut(text, []byte{':'}); ok {
+				fields = append(fields, headerField{strings.ToLower(strings.TrimSpace(string(name))), strings.TrimSpace(string(v))})
 			}
 		}
-		if err == io.EOF {
-			return values, nil
-		}
-		if err != nil {
-			return nil, err
+		if err != nil && err != io.EOF {
+			return fields, err
 		}
 	}
 }

@@ -3,8 +3,6 @@ package mailbox
 import (
 	"context"
 	"hash/fnv"
-	"strconv"
-	"strings"
 
 	"colporteur/mail"
 	"colporteur/store"
@@ -31,7 +29,7 @@ func thread(ctx context.Context, tx *store.Tx, account mail.AccountID, e EmailID
 	}
 	if sum.MessageID != "" {
 		own := threadHash(sum.MessageID)
-		n, err := refer(ctx, tx, account, own, t)
+		n, err := refer(ctx, tx, account, t, own)
 		if err != nil {
 			return 0, err
 		}
@@ -44,18 +42,24 @@ func thread(ctx context.Context, tx *store.Tx, account mail.AccountID, e EmailID
 		}
 	}
 	if !found {
-		for _, r := range refs { // so that other answers to a mail we never saw meet here
-			if _, err := refer(ctx, tx, account, r, t); err != nil {
-				return 0, err
-			}
+		// So that other answers to a mail we never saw meet here.
+		if _, err := refer(ctx, tx, account, t, refs...); err != nil {
+			return 0, err
 		}
 	}
 	return t, nil
 }
 
-func refer(ctx context.Context, tx *store.Tx, account mail.AccountID, hash int64, t ThreadID) (int64, error) {
-	return tx.Exec(ctx, `INSERT INTO thread_ref (account, hash, thread) VALUES ($1, $2, $3) ON CONFLICT (account, hash) DO NOTHING`,
-		int64(account), hash, int64(t))
+// refer says that message ids belong to thread t, unless they have one, and how many did not.
+func refer(ctx context.Context, tx *store.Tx, account mail.AccountID, t ThreadID, hashes ...int64) (n int64, err error) {
+	err = bulk(hashes, 3, func(args []any, h int64) []any {
+		return append(args, int64(account), h, int64(t))
+	}, func(values string, args []any) error {
+		k, err := tx.Exec(ctx, `INSERT INTO thread_ref (account, hash, thread) VALUES `+values+` ON CONFLICT (account, hash) DO NOTHING`, args...)
+		n += k
+		return err
+	})
+	return n, err
 }
 
 // references are the hashes of what a mail refers to, newest first.
@@ -81,19 +85,9 @@ func references(sum *mail.Summary) []int64 {
 
 // lookup finds the thread of the first of hashes that is known.
 func lookup(ctx context.Context, tx *store.Tx, account mail.AccountID, hashes []int64) (t ThreadID, ok bool, err error) {
-	args := []any{int64(account)}
-	var q strings.Builder
-	q.WriteString(`SELECT hash, thread FROM thread_ref WHERE account = $1 AND hash IN (`)
-	for i, h := range hashes {
-		if i > 0 {
-			q.WriteByte(',')
-		}
-		q.WriteString("$" + strconv.Itoa(i+2))
-		args = append(args, h)
-	}
-	q.WriteByte(')')
+	set, args := in([]any{int64(account)}, hashes)
 	best := len(hashes)
-	rows, err := tx.Query(ctx, q.String(), args...)
+	rows, err := tx.Query(ctx, `SELECT hash, thread FROM thread_ref WHERE account = $1 AND hash IN `+set, args...)
 	err = store.Each(rows, err, func(scan func(...any) error) error {
 		var hash, thread int64
 		if err := scan(&hash, &thread); err != nil {

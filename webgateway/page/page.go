@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"colporteur/locale"
 	"colporteur/mail"
@@ -36,21 +35,44 @@ type View struct {
 	Title string
 	Wide  bool
 	Data  any
+
+	chosen bool // the language is the reader's own choice
+	get    bool // the page can be had again in the other language
 }
 
-// Long is a date and an hour, for a moment that matters.
-func (v View) Long(t time.Time) string { return v.Date(t) }
+// See begins a view in the reader's language: their own choice (?lang=), else
+// the one the link was made in, else the browser's.
+func See(r *http.Request, made string) View {
+	v := View{get: r.Method != http.MethodPost}
+	switch l := r.URL.Query().Get("lang"); {
+	case l == "fr", l == "en":
+		v.Printer, v.chosen = locale.For(l), true
+	case made != "":
+		v.Printer = locale.For(made)
+	default:
+		v.Printer = locale.Match(r.Header.Get("Accept-Language"))
+	}
+	return v
+}
 
-// Language is the reader's: their own choice (?lang=), else the one the link
-// was made in, else the browser's.
-func Language(r *http.Request, made string) locale.Printer {
-	if l := r.URL.Query().Get("lang"); l == "fr" || l == "en" {
-		return locale.For(l)
+// Keep is what an address of this site ends with, so that the next page is in
+// the language that was chosen for this one.
+func (v View) Keep() string {
+	if v.chosen {
+		return "?lang=" + v.Lang
 	}
-	if made != "" {
-		return locale.For(made)
+	return ""
+}
+
+// Other is the language this page can also be read in; "" when it cannot.
+func (v View) Other() string {
+	switch {
+	case !v.get:
+		return ""
+	case v.Lang == "fr":
+		return "en"
 	}
-	return locale.Match(r.Header.Get("Accept-Language"))
+	return "fr"
 }
 
 // Write draws the template name. The page is made whole before its first byte
@@ -80,6 +102,9 @@ func Headers(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "private, no-store")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if r.TLS != nil {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -96,7 +121,10 @@ func (p *Pages) Handle(h Handler) http.Handler {
 		if err == nil {
 			return
 		}
-		if r.Context().Err() == nil && mail.KindOf(err) == mail.Internal || mail.Is(err, mail.Unavailable) {
+		if errors.Is(err, http.ErrAbortHandler) {
+			panic(http.ErrAbortHandler) // the reader went away: nothing to say, and nobody to say it to
+		}
+		if r.Context().Err() == nil && (mail.KindOf(err) == mail.Internal || mail.Is(err, mail.Unavailable)) {
 			p.log().ErrorContext(r.Context(), "page failed", "path", redacted(r.URL.Path), "err", err)
 		}
 		if begun.begun {
@@ -112,7 +140,7 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	for _, k := range []string{"Content-Disposition", "Content-Length", "Etag", "Accept-Ranges", "Last-Modified"} {
 		w.Header().Del(k)
 	}
-	v := View{Printer: Language(r, "")}
+	v := See(r, "")
 	status := Status(err)
 	name := "gone.html"
 	v.Title = v.T("web-gone-title")
@@ -155,11 +183,14 @@ func (w *watched) Write(p []byte) (int, error) { w.begun = true; return w.Respon
 
 func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// redacted is a path for the log, without the token in it.
+// redacted is a path for the log: what is long enough to be a token, or the
+// name of somebody's file, is not in it.
 func redacted(path string) string {
-	parts := strings.SplitN(path, "/", 4)
-	if len(parts) > 2 && len(parts[2]) >= 20 {
-		parts[2] = "…"
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		if i > 1 && len(p) > 12 {
+			parts[i] = "…"
+		}
 	}
 	return strings.Join(parts, "/")
 }

@@ -2,6 +2,7 @@ package share
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"colporteur/webgateway/page"
@@ -17,39 +18,79 @@ type albumPage struct {
 	Share string
 }
 
+// LookPath is the address of the page that shows one photo.
+func (p albumPage) LookPath(f album.Photo) string {
+	return p.Path + "/p/" + strconv.FormatInt(int64(f.ID), 10)
+}
+
 // PhotoPath is the address of one size of a photo.
 func (p albumPage) PhotoPath(f album.Photo, size string) string {
-	return p.Path + "/p/" + strconv.FormatInt(int64(f.ID), 10) + "/" + size + ".jpg"
+	return p.LookPath(f) + "/" + size + ".jpg"
 }
 
 // Number counts photos from one, for people.
 func (p albumPage) Number(i int) int { return i + 1 }
 
-// thumbnail is how large the 400 px thumbnail of a photo is, so that the page
-// does not jump while they arrive.
-func thumbnail(f album.Photo) (w, h int) {
+// within is how large a photo is when its longer side is at most most pixels,
+// so that the page does not jump while pictures arrive.
+func within(most int, f album.Photo) (w, h int) {
 	w, h = f.Width, f.Height
-	if m := max(w, h); m > 400 {
-		w, h = max(1, w*400/m), max(1, h*400/m)
+	if m := max(w, h); m > most {
+		w, h = max(1, w*most/m), max(1, h*most/m)
 	}
 	return w, h
 }
-
-func (p albumPage) Wide(f album.Photo) int { w, _ := thumbnail(f); return w }
-func (p albumPage) High(f album.Photo) int { _, h := thumbnail(f); return h }
 
 func (s *Share) album(w http.ResponseWriter, r *http.Request) error {
 	a, err := s.Albums.Open(r.Context(), token(r))
 	if err != nil {
 		return err
 	}
-	v := page.View{Printer: page.Language(r, a.Link.Lang), Title: a.Name, Wide: true}
+	v := page.See(r, a.Link.Lang)
+	v.Title, v.Wide = a.Name, true
 	p := albumPage{View: a, Path: "/a/" + string(token(r)), Zip: fileWord(a.Name, "album") + ".zip"}
 	if a.Manage && a.Share != "" {
 		p.Share = s.URL + "/a/" + string(a.Share)
 	}
 	v.Data = p
 	return s.Pages.Write(w, http.StatusOK, "album.html", v)
+}
+
+// lookPage is one photo and the way to its neighbours.
+type lookPage struct {
+	albumPage
+	Photo          album.Photo
+	Number         int // from one
+	Previous, Next string
+	Wide, High     int
+}
+
+// look shows one photo as large as the screen. Arrows are links: they work
+// without JavaScript, and the browser's own Back does what it always does.
+func (s *Share) look(w http.ResponseWriter, r *http.Request) error {
+	id, err := number(r, "photo")
+	if err != nil {
+		return err
+	}
+	a, err := s.Albums.Open(r.Context(), token(r))
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(a.Photos, func(f album.Photo) bool { return f.ID == album.PhotoID(id) })
+	if i < 0 {
+		return notFound()
+	}
+	p := lookPage{albumPage: albumPage{View: a, Path: "/a/" + string(token(r))}, Photo: a.Photos[i], Number: i + 1}
+	p.Wide, p.High = within(2048, p.Photo)
+	if i > 0 {
+		p.Previous = p.LookPath(a.Photos[i-1])
+	}
+	if i+1 < len(a.Photos) {
+		p.Next = p.LookPath(a.Photos[i+1])
+	}
+	v := page.See(r, a.Link.Lang)
+	v.Title, v.Wide, v.Data = v.T("share-photo", "N", p.Number, "Of", len(a.Photos))+" – "+a.Name, true, p
+	return s.Pages.Write(w, http.StatusOK, "photo.html", v)
 }
 
 // sizes are the last path element of a photo's address.
@@ -106,5 +147,5 @@ func (s *Share) recallAlbum(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Albums.Recall(r.Context(), a.ID, link.Holder(a.Link)); err != nil {
 		return err
 	}
-	return s.done(w, r, page.Language(r, a.Link.Lang))
+	return s.done(w, page.See(r, a.Link.Lang))
 }

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 
-	"colporteur/locale"
 	"colporteur/mail"
 	"colporteur/store/blob"
 	"colporteur/webgateway/page"
@@ -40,6 +39,7 @@ func (s *Share) Routes(mux *http.ServeMux) {
 	handle("POST /t/{token}/recall", s.recallTransfer)
 	handle("POST /t/{token}/extend", s.extendTransfer)
 	handle("GET /a/{token}", s.album)
+	handle("GET /a/{token}/p/{photo}", s.look)
 	handle("GET /a/{token}/p/{photo}/{name}", s.photo)
 	handle("GET /a/{token}/{zip}", s.albumZip)
 	handle("POST /a/{token}/recall", s.recallAlbum)
@@ -61,8 +61,8 @@ func number(r *http.Request, name string) (int64, error) {
 }
 
 // done is the page after a recall.
-func (s *Share) done(w http.ResponseWriter, r *http.Request, p locale.Printer) error {
-	v := page.View{Printer: p, Title: p.T("share-recalled-title")}
+func (s *Share) done(w http.ResponseWriter, v page.View) error {
+	v.Title = v.T("share-recalled-title")
 	return s.Pages.Write(w, http.StatusOK, "recalled.html", v)
 }
 
@@ -82,8 +82,9 @@ func (s *Share) bytes(w http.ResponseWriter, r *http.Request, id blob.ID, tag st
 		r.Header.Del("Range")
 	}
 	// No Last-Modified: the ETag is the better validator for resuming.
-	http.ServeContent(w, r, "", noTime, f)
-	return nil
+	out := newFlow(w)
+	http.ServeContent(out, r, "", noTime, f)
+	return out.err // ServeContent keeps it to itself, and the reader would wait for the rest
 }
 
 // attachment names a download so that every browser saves it and none shows

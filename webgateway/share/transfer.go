@@ -22,8 +22,9 @@ type transferPage struct {
 	Share string // address to pass on, for the owner
 }
 
-// FilePath is the address of a file. Its name stands at the end for browsers
-// and people; what is served follows from the number alone.
+// FilePath is the address of a file; its name stands at the end for browsers
+// and people. There is no other: what a cache might take for a style sheet of
+// the site is not found.
 func (p transferPage) FilePath(f transfer.File) string {
 	return p.Path + "/f/" + strconv.Itoa(f.Seq) + "/" + url.PathEscape(f.Name)
 }
@@ -33,11 +34,11 @@ func (s *Share) transfer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v := page.View{Printer: page.Language(r, t.Link.Lang), Title: t.Subject}
-	if v.Title == "" {
+	v := page.See(r, t.Link.Lang)
+	if v.Title = t.Subject; v.Title == "" {
 		v.Title = v.T("share-untitled")
 	}
-	p := transferPage{View: t, Path: "/t/" + string(token(r)), Zip: zipName(v.Printer, t.Subject)}
+	p := transferPage{View: t, Path: "/t/" + string(token(r)), Zip: zipName(t)}
 	if t.Manage && t.Share != "" {
 		p.Share = s.URL + "/t/" + string(t.Share)
 	}
@@ -54,6 +55,9 @@ func (s *Share) file(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if r.PathValue("name") != f.Name {
+		return notFound()
+	}
 	w.Header().Set("Content-Type", safeType(f.MediaType))
 	w.Header().Set("Content-Disposition", attachment(f.Name))
 	return s.bytes(w, r, f.Blob, f.SHA256)
@@ -64,7 +68,7 @@ func (s *Share) zip(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if r.PathValue("zip") != zipName(page.Language(r, t.Link.Lang), t.Subject) {
+	if r.PathValue("zip") != zipName(t) {
 		return notFound()
 	}
 	files := make([]entry, len(t.Files))
@@ -85,7 +89,7 @@ func (s *Share) recallTransfer(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Transfers.Recall(r.Context(), t.ID, link.Holder(t.Link)); err != nil {
 		return err
 	}
-	return s.done(w, r, page.Language(r, t.Link.Lang))
+	return s.done(w, page.See(r, t.Link.Lang))
 }
 
 func (s *Share) extendTransfer(w http.ResponseWriter, r *http.Request) error {
@@ -96,11 +100,12 @@ func (s *Share) extendTransfer(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.Transfers.Extend(r.Context(), t.ID, link.Holder(t.Link)); err != nil {
 		return err
 	}
-	http.Redirect(w, r, "/t/"+string(token(r)), http.StatusSeeOther)
+	http.Redirect(w, r, "/t/"+string(token(r))+page.See(r, t.Link.Lang).Keep(), http.StatusSeeOther)
 	return nil
 }
 
-// zipName is the last element of the whole's address, and the name it is saved under.
-func zipName(p locale.Printer, subject string) string {
-	return fileWord(subject, p.T("share-zip")) + ".zip"
+// zipName is the last element of the whole's address, and the name it is saved
+// under: the same in whatever language the page is read.
+func zipName(t *transfer.View) string {
+	return fileWord(t.Subject, locale.For(t.Link.Lang).T("share-zip")) + ".zip"
 }

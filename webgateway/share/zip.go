@@ -31,7 +31,7 @@ func (s *Share) stream(w http.ResponseWriter, r *http.Request, name string, file
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	z := zip.NewWriter(w)
+	z := zip.NewWriter(newFlow(w))
 	seen := map[string]int{}
 	for _, f := range files {
 		if err := still(); err != nil {

@@ -1,0 +1,133 @@
+package share
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// stall is how long a reader may take none of a long answer's bytes. A phone
+// in a tunnel comes back within it; a reader who never reads would hold an
+// open file for ever.
+const stall = 2 * time.Minute
+
+// block is what is read ahead of the network: four of the packages that bytes
+// are sealed in, so that the next is opened while this one is encrypted and sent.
+const block = 256 << 10
+
+var blocks = sync.Pool{New: func() any { b := make([]byte, block); return &b }}
+
+// flow carries an answer that may take hours.
+type flow struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	moved   time.Time // when the deadline was last put off
+	err     error     // why the source ended early; the reader's going away is http.ErrAbortHandler
+}
+
+func newFlow(w http.ResponseWriter) *flow {
+	return &flow{ResponseWriter: w, control: http.NewResponseController(w)}
+}
+
+func (f *flow) Unwrap() http.ResponseWriter { return f.ResponseWriter }
+
+func (f *flow) Write(p []byte) (int, error) {
+	// The kernel takes the first bytes at once however slow the reader is; what
+	// counts is the time between two blocks. Small writes need no system call each.
+	if now := time.Now(); now.Sub(f.moved) > time.Second {
+		f.moved = now
+		if err := f.control.SetWriteDeadline(now.Add(stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return 0, f.lost(err)
+		}
+	}
+	n, err := f.ResponseWriter.Write(p)
+	if err != nil {
+		return n, f.lost(err)
+	}
+	return n, nil
+}
+
+// lost marks an error as the network's: nobody has to know why a download ended.
+func (f *flow) lost(err error) error {
+	return fmt.Errorf("%w: %w", http.ErrAbortHandler, err)
+}
+
+// ReadFrom is what http.ServeContent copies with. The next block is read (and
+// decrypted) while the last one is on its way out.
+func (f *flow) ReadFrom(src io.Reader) (sum int64, err error) {
+	if l, ok := src.(*io.LimitedReader); ok && l.N <= block {
+		return f.small(l) // photos: nothing to read ahead
+	}
+	type piece struct {
+		buf *[]byte
+		n   int
+		err error
+	}
+	full, empty, stop := make(chan piece), make(chan *[]byte, 2), make(chan struct{})
+	for range cap(empty) {
+		empty <- blocks.Get().(*[]byte)
+	}
+	go func() {
+		defer close(full)
+		for buf := range empty {
+			n, err := io.ReadFull(src, *buf)
+			select {
+			case full <- piece{buf, n, err}:
+			case <-stop:
+				blocks.Put(buf)
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	// src is closed by our caller: nobody may be reading it any more by then.
+	defer func() {
+		close(stop)
+		close(empty)
+		for p := range full {
+			blocks.Put(p.buf)
+		}
+		for buf := range empty {
+			blocks.Put(buf)
+		}
+	}()
+	for p := range full {
+		if p.n > 0 {
+			n, werr := f.Write((*p.buf)[:p.n])
+			sum += int64(n)
+			if werr != nil {
+				blocks.Put(p.buf)
+				f.err = werr
+				return sum, werr
+			}
+		}
+		empty <- p.buf // never waits: there are as many places as buffers
+		switch p.err {
+		case nil:
+		case io.EOF, io.ErrUnexpectedEOF:
+			return sum, nil
+		default:
+			f.err = p.err
+			return sum, p.err
+		}
+	}
+	return sum, nil
+}
+
+func (f *flow) small(src *io.LimitedReader) (int64, error) {
+	buf := blocks.Get().(*[]byte)
+	defer blocks.Put(buf)
+	n, err := io.ReadFull(src, (*buf)[:src.N])
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		f.err = err
+		return 0, err
+	}
+	m, err := f.Write((*buf)[:n])
+	f.err = err
+	return int64(m), err
+}
