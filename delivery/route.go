@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -52,7 +53,6 @@ type Relay struct {
 // routes is where the copies of one mail go, each place once.
 type routes struct {
 	mailboxes []mail.Destination
-	rcpt      []mail.Address // of mailboxes, for Delivered-To
 	relays    []Relay
 	programs  []Program
 }
@@ -77,7 +77,6 @@ func (d *Door) route(env *mail.Envelope, head *header) (*routes, error) {
 				}
 				seen[to.Account] = true
 				rt.mailboxes = append(rt.mailboxes, to)
-				rt.rcpt = append(rt.rcpt, to.Addr)
 			case to.Where == mail.ToRelay:
 				rt.addRelay(env, r, to)
 			}
@@ -96,6 +95,9 @@ func (d *Door) route(env *mail.Envelope, head *header) (*routes, error) {
 			rt.programs[i].Guests = nil
 		}
 	}
+	// Accounts are locked in one order, so that two mails to the same people do
+	// not wait for each other in a circle.
+	slices.SortFunc(rt.mailboxes, func(a, b mail.Destination) int { return cmp.Compare(a.Account, b.Account) })
 	if len(rt.mailboxes)+len(rt.relays)+len(rt.programs) == 0 {
 		return nil, mail.Wrap(mail.NoSuchUser, fmt.Errorf("mail %s has nowhere to go", env.ID))
 	}
@@ -169,9 +171,9 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 			return err
 		}
 		for i, to := range rt.mailboxes {
-			in := s.incoming(d.mailboxPrefix(env, rt.rcpt[i], received, head), env.Received)
+			in := s.incoming(d.mailboxPrefix(env, to.Addr, received, head), env.Received)
 			if _, err := d.Mailboxes.Append(ctx, tx, to.Account, boxes[i], in); err != nil {
-				return fmt.Errorf("append for %s: %w", rt.rcpt[i], err)
+				return fmt.Errorf("append for %s: %w", to.Addr, err)
 			}
 		}
 		for _, j := range jobs {
