@@ -103,6 +103,9 @@ func checkTLS(c *Config, bad report) {
 		if c.TLS.Cert != "" || c.TLS.Key != "" {
 			bad("tls.cert", "is only for mode \"files\"")
 		}
+		if c.TLS.Mode == ACME && len(c.Web.HTTP) == 0 && len(c.Web.Listen) == 0 {
+			bad("tls.mode", "\"acme\" needs web.http or web.listen: there the authority asks whether the name is ours")
+		}
 	case Files:
 		if c.TLS.Cert == "" {
 			bad("tls.cert", "is missing: the path of the certificate chain (mode \"files\")")

@@ -64,7 +64,8 @@ type DNS struct {
 type TLS struct {
 	Mode          string `toml:"mode"`
 	ACMEDirectory string `toml:"acme_directory"`
-	Cert          string `toml:"cert"` // mode "files": PEM, the chain with the leaf first
+	ACMECA        string `toml:"acme_ca"` // PEM: whom the directory's own certificate is from; "" is one that everybody trusts
+	Cert          string `toml:"cert"`    // mode "files": PEM, the chain with the leaf first
 	Key           string `toml:"key"`
 }
 
@@ -150,6 +151,7 @@ func (c *Config) complete(base string) {
 		c.Secrets.Key = filepath.Join(c.Data, "key")
 	}
 	c.Secrets.Key = absolute(base, c.Secrets.Key)
+	c.TLS.ACMECA = absolute(base, c.TLS.ACMECA)
 	c.TLS.Cert = absolute(base, c.TLS.Cert)
 	c.TLS.Key = absolute(base, c.TLS.Key)
 	if c.Web.URL == "" && isHostname(c.Hostname) {

@@ -54,6 +54,7 @@ func TestEveryProblemNamesItsKey(t *testing.T) {
 		{"resolver by name", base[""] + "[dns]\nresolver = \"dns.test:53\"\n", "dns.resolver", "127.0.0.1:53"},
 		{"files without a certificate", base[""] + "[tls]\nmode = \"files\"\nkey = \"k.pem\"\n", "tls.cert", "missing"},
 		{"another database", base[""] + "[database]\nurl = \"mysql://x\"\n", "database.url", "postgres://"},
+		{"no door for the certificate authority", base[""] + "[web]\nlisten = []\nhttp = []\n", "tls.mode", "web.http or web.listen"},
 		{"an object store", base[""] + "[blobs]\nurl = \"s3://b\"\n", "blobs.url", "not built yet"},
 		{"the key beside the mail", base[""] + "[secrets]\nkey = \"/var/lib/colporteur/key\"\n", "secrets.key", "inside data"},
 		{"a network in words", base[""] + "[smtp]\nproxy_protocol_from = [\"lan\"]\n", "smtp.proxy_protocol_from", "not a network"},

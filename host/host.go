@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -35,11 +36,23 @@ import (
 
 // Options are what a Host needs beside its configuration.
 type Options struct {
-	Key      []byte      // the master key, 32 bytes
-	TLS      *tls.Config // nil: no TLS anywhere
-	Resolver mail.Resolver
-	Now      func() time.Time
-	Log      *slog.Logger
+	Key []byte      // the master key, 32 bytes
+	TLS *tls.Config // nil: no TLS anywhere
+	// Certificates keeps what TLS hands out fresh; nil when nothing here does.
+	Certificates Certificates
+	Resolver     mail.Resolver
+	Now          func() time.Time
+	Log          *slog.Logger
+}
+
+// Certificates fetches certificates from an authority (RFC 8555) and renews them.
+type Certificates interface {
+	// Run works until its context ends. That the authority cannot be reached is
+	// no failure: it is asked again later.
+	Run(context.Context) error
+	// Challenge answers the authority over plain HTTP (RFC 8555 §8.3), and
+	// leaves every other request to next.
+	Challenge(next http.Handler) http.Handler
 }
 
 // Host is the parts of one mail host, wired.

@@ -13,6 +13,11 @@ import (
 	"colporteur/webgateway"
 )
 
+// acmeProtocol is what an authority offers when it asks over TLS whether a name
+// is ours (RFC 8737 §4). Only the web offers it: on a mail port its answer would
+// be a certificate that no mail program can use.
+const acmeProtocol = "acme-tls/1"
+
 // listener is one open socket and what answers on it.
 type listener struct {
 	name  string
@@ -51,16 +56,22 @@ func (h *Host) Listen() error {
 		open("imaps", c.IMAP.TLS, imapOn(true))
 	}
 	site := h.Gateway.Handler()
+	plain := site
+	if len(c.Web.Listen) > 0 && c.Profile != config.Dev {
+		plain = h.Gateway.Redirect()
+	}
+	secure := []string{"h2", "http/1.1"}
+	if h.opt.Certificates != nil {
+		plain = h.opt.Certificates.Challenge(plain)
+		secure = append(secure, acmeProtocol)
+	}
 	open("http", c.Web.HTTP, func(ctx context.Context, ln net.Listener) error {
-		if len(c.Web.Listen) > 0 && c.Profile != config.Dev {
-			return webgateway.Serve(ctx, ln, nil, h.Gateway.Redirect(), h.opt.Log)
-		}
-		return webgateway.Serve(ctx, ln, nil, site, h.opt.Log)
+		return webgateway.Serve(ctx, ln, nil, plain, h.opt.Log)
 	})
 	if h.opt.TLS != nil {
 		open("https", c.Web.Listen, func(ctx context.Context, ln net.Listener) error {
 			conf := h.opt.TLS.Clone()
-			conf.NextProtos = []string{"h2", "http/1.1"}
+			conf.NextProtos = secure
 			return webgateway.Serve(ctx, ln, conf, site, h.opt.Log)
 		})
 	}
@@ -110,6 +121,9 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	for _, l := range h.listeners {
 		start(l.name, func(ctx context.Context) error { return l.serve(ctx, l.ln) })
+	}
+	if h.opt.Certificates != nil {
+		start("certificates", h.opt.Certificates.Run)
 	}
 	start("queue", h.Queue.Run)
 	start("sweeper", h.sweep)

@@ -18,6 +18,16 @@ func BenchmarkDecodeBase64(b *testing.B) {
 	}
 }
 
+func BenchmarkComposeAttachment(b *testing.B) {
+	raw := bytes.Repeat([]byte("0123456789abcdef"), 4<<20/16)
+	c := &Compose{Attachments: []Attachment{{Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil }}}}
+	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
+	for b.Loop() {
+		c.WriteTo(io.Discard)
+	}
+}
+
 func BenchmarkDecodeQuotedPrintable(b *testing.B) {
 	raw := []byte(strings.Repeat("L'=C3=A9t=C3=A9 est une saison que chacun attend =\r\navec un peu d'impatience.\r\n", 10000))
 	b.SetBytes(int64(len(raw)))

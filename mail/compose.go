@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime/quotedprintable"
+	"slices"
 	"strings"
 	"time"
 )
@@ -40,7 +42,7 @@ type Compose struct {
 // Attachment is a file that goes with a Compose.
 type Attachment struct {
 	Name string
-	Type string // "" is application/octet-stream
+	Type string // may bear parameters; "" is application/octet-stream
 	ID   string // Content-ID, without <>: the HTML shows it
 	Open func() (io.ReadCloser, error)
 }
@@ -140,17 +142,22 @@ func (c *Compose) mark(salt string) (string, error) {
 }
 
 func (a *Attachment) write(o *output) error {
-	kind := strings.ToLower(strings.TrimSpace(a.Type))
+	kind, given := parseParams(a.Type)
 	if !isType(kind) || strings.HasPrefix(kind, "multipart/") || strings.HasPrefix(kind, "message/") {
-		kind = "application/octet-stream" // RFC 2046 §5.2.1: those must not be in base64
+		kind, given = "application/octet-stream", nil // RFC 2046 §5.2.1: those must not be in base64
 	}
 	var h headerWriter
 	name := FileName(a.Name)
-	var names, files []string
+	var names, files, others []string
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		if key != "name" {
+			others = append(others, param(key, given[key])...)
+		}
+	}
 	if name != "" {
 		names, files = param("name", name), param("filename", name)
 	}
-	h.params("Content-Type", kind, names)
+	h.params("Content-Type", kind, others, names)
 	disposition := "attachment"
 	if a.ID != "" {
 		disposition = "inline"
@@ -173,24 +180,20 @@ func (a *Attachment) write(o *output) error {
 	return nil
 }
 
-// output counts, and remembers the first error of the writer below.
+// output counts; its buffer remembers the first error of the writer below.
 type output struct {
 	w *bufio.Writer
 	c counted
 }
 
 type counted struct {
-	w   io.Writer
-	n   int64
-	err error
+	w io.Writer
+	n int64
 }
 
 func (c *counted) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	c.n += int64(n)
-	if err != nil {
-		c.err = err
-	}
 	return n, err
 }
 
@@ -221,7 +224,9 @@ func (o *output) open(kind, mark string, params ...string) {
 
 func (o *output) delimiter(mark string) { o.text("\r\n--" + mark + "\r\n") }
 
-func (o *output) close(mark string) { o.text("\r\n--" + mark + "--\r\n") }
+func (o *output) close(mark string) { o.text(closeDelimiter(mark)) }
+
+func closeDelimiter(mark string) string { return "\r\n--" + mark + "--\r\n" }
 
 // quoted ends the header under way with that of a text, and writes the text.
 func (o *output) quoted(kind, text string) {
@@ -238,27 +243,30 @@ func (o *output) quoted(kind, text string) {
 // base64Line is what a line of 76 characters stands for (RFC 2045 §6.8).
 const base64Line = 57
 
-// base64 writes r in lines; the last one gets no line end.
+// base64 writes r in lines, a few hundred at a time; the last one gets no line end.
 func (o *output) base64(r io.Reader) error {
-	raw := make([]byte, 256*base64Line)
-	var line [76]byte
+	const lines = 512
+	raw := make([]byte, lines*base64Line)
+	coded := make([]byte, 0, lines*(76+len("\r\n")))
 	for first := true; ; {
 		n, err := io.ReadFull(r, raw)
+		coded = coded[:0]
 		for b := raw[:n]; len(b) > 0; first = false {
-			k := min(len(b), base64Line)
 			if !first {
-				o.text("\r\n")
+				coded = append(coded, "\r\n"...)
 			}
-			base64.StdEncoding.Encode(line[:], b[:k])
-			o.w.Write(line[:base64.StdEncoding.EncodedLen(k)])
+			k := min(len(b), base64Line)
+			coded = base64.StdEncoding.AppendEncode(coded, b[:k])
 			b = b[k:]
 		}
-		switch {
-		case o.c.err != nil:
-			return o.c.err
-		case err == io.EOF || err == io.ErrUnexpectedEOF:
+		if _, err := o.w.Write(coded); err != nil {
+			return err
+		}
+		switch err {
+		case nil:
+		case io.EOF, io.ErrUnexpectedEOF:
 			return nil
-		case err != nil:
+		default:
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package mail
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -21,6 +22,18 @@ func written(t interface{ Fatal(...any) }, w io.WriterTo) string {
 		t.Fatal(n, b.Len(), err)
 	}
 	return b.String()
+}
+
+func reported(t interface{ Fatal(...any) }, r *Report) string {
+	in, err := r.Reader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 func source(s string) func() (io.ReadCloser, error) {
@@ -192,6 +205,30 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	})
 }
 
+func TestAnAttachmentKeepsWhatItsTypeSays(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"text/plain; charset=utf-8": "text/plain map[charset:utf-8 name:a.txt]", "Image/PNG": "image/png map[name:a.txt]",
+		"text/csv; name=b.csv": "text/csv map[name:a.txt]", "message/rfc822; x=y": "application/octet-stream map[name:a.txt]", "": "application/octet-stream map[name:a.txt]"} {
+		s, _ := scan(t, written(t, &Compose{Attachments: []Attachment{{Name: "a.txt", Type: in, Open: source("x")}}}), 100)
+		if p := s.Root.Children[1]; fmt.Sprint(p.Type, " ", p.Params) != want {
+			t.Errorf("%q: %s %v, want %s", in, p.Type, p.Params, want)
+		}
+	}
+}
+
+func TestSpacesThatMustNotBreakAreWrittenAsTheyAre(t *testing.T) {
+	t.Parallel()
+	m, err := netmail.ReadMessage(strings.NewReader(written(t, &Compose{From: Mailbox{"L\u00a0!", "a@x"}, Subject: "«\u00a0été\u00a0»"})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := m.Header.AddressList("From")
+	subject, _ := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
+	if err != nil || from[0].Name != "L\u00a0!" || subject != "«\u00a0été\u00a0»" {
+		t.Errorf("%q, %q, %v", from, subject, err)
+	}
+}
+
 func TestAnAttachmentThatCannotBeReadIsAnError(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("gone")
@@ -222,13 +259,15 @@ func TestAReportHasItsThreeParts(t *testing.T) {
 		want   string
 	}{
 		{"with the header", Report{Status: []byte("Reporting-MTA: dns; x\n\nFinal-Recipient: rfc822; a@x\n"), Headers: []byte("Subject: x\n")}, "text/plain message/delivery-status text/rfc822-headers"},
-		{"with a header in UTF-8", Report{Status: []byte("A: b"), Headers: []byte("Subject: é\n")}, "text/plain message/delivery-status message/global-headers"},
+		{"with a header in UTF-8", Report{Status: []byte("A: b"), Headers: []byte("Subject: é\n"), UTF8: true}, "text/plain message/delivery-status message/global-headers"},
+		{"with a header of before MIME", Report{Status: []byte("A: b"), Headers: []byte("Subject: \xe9\n")}, "text/plain message/delivery-status text/rfc822-headers"},
+		{"with a mail in UTF-8", Report{Status: []byte("A: b"), Original: strings.NewReader(original), EightBit: true, UTF8: true}, "text/plain message/delivery-status message/global"},
 		{"with the mail", Report{Status: []byte("A: é"), Original: strings.NewReader(original), EightBit: true}, "text/plain message/global-delivery-status message/rfc822"},
 		{"of reading", Report{Kind: "disposition-notification", Status: []byte("A: b")}, "text/plain message/disposition-notification"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.report.Compose = *letter()
-			r := scanPieces(t, written(t, &c.report), 1000)
+			r := scanPieces(t, reported(t, &c.report), 1000)
 			r.check(t)
 			var kinds []string
 			for _, p := range r.Root.Children {
@@ -249,12 +288,17 @@ func TestAReportHasItsThreeParts(t *testing.T) {
 					t.Errorf("the mail came out as %q", got)
 				}
 			}
+			// RFC 2045 §6.4
+			head, body, _ := strings.Cut(r.raw, "\r\n\r\n")
+			if said := strings.Contains(head, "\r\nContent-Transfer-Encoding: 8bit"); said == isASCII(body) {
+				t.Errorf("8bit is said: %v, of %q", said, r.raw)
+			}
 			if status := r.taps[r.Root.Children[1]]; strings.Count(status, "\n") != strings.Count(status, "\r\n") {
 				t.Errorf("status %q", status)
 			}
 		})
 	}
-	if _, err := (&Report{Headers: []byte("x"), Original: strings.NewReader("x")}).WriteTo(io.Discard); err == nil {
+	if _, err := (&Report{Headers: []byte("x"), Original: strings.NewReader("x")}).Reader(); err == nil {
 		t.Error("a header and a mail at once")
 	}
 }

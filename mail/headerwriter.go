@@ -38,7 +38,7 @@ func (h *headerWriter) tokens(name string, tokens ...string) {
 
 // text writes an unstructured field; nothing when v is empty.
 func (h *headerWriter) text(name, v string) {
-	if v = clean(v); v != "" {
+	if v = oneLine(v); v != "" {
 		h.tokens(name, encodeText(v)...)
 	}
 }
@@ -79,7 +79,7 @@ func (h *headerWriter) addresses(name string, list ...Mailbox) {
 			tokens = append(tokens, addr)
 			continue
 		}
-		tokens = append(append(tokens, encodePhrase(clean(m.Name))...), "<"+addr+">")
+		tokens = append(append(tokens, encodePhrase(oneLine(m.Name))...), "<"+addr+">")
 	}
 	h.tokens(name, tokens...)
 }

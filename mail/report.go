@@ -1,8 +1,8 @@
 package mail
 
 import (
+	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 )
@@ -17,14 +17,15 @@ type Report struct {
 	// What it is about: the header alone, or the whole mail. Both empty: left out.
 	Headers  []byte
 	Original io.Reader
-	// EightBit says that Original holds octets that are not ASCII.
-	EightBit bool
+	EightBit bool // Original may hold octets that are not ASCII
+	UTF8     bool // its header is one of RFC 6532
 }
 
-// WriteTo writes the report. It fails when w, Rand or Original does.
-func (r *Report) WriteTo(w io.Writer) (int64, error) {
+// Reader is the report, ready to be read. Of it, Original alone is of any size,
+// and it is read only as the report is. It fails when Rand does.
+func (r *Report) Reader() (io.Reader, error) {
 	if r.Headers != nil && r.Original != nil {
-		return 0, errors.New("report with a header and a whole mail")
+		return nil, errors.New("report with a header and a whole mail")
 	}
 	kind := r.Kind
 	if kind == "" {
@@ -34,46 +35,64 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 	// the boundary into it: that hangs on our Message-ID and on the status.
 	mark, err := r.mark(string(r.Status) + string(r.Headers))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	o := newOutput(w)
+	status, headers := crlf(r.Status), crlf(r.Headers)
+	var before bytes.Buffer
+	o := newOutput(&before)
 	var h headerWriter
 	r.fields(&h)
 	o.text(h.b.String())
+	// RFC 2045 §6.4: a multipart says no less than its parts.
+	if r.EightBit && r.Original != nil || !isASCII(status) || !isASCII(headers) {
+		o.text(eightBit)
+	}
 	o.open("multipart/report", mark, "report-type="+kind)
 	o.delimiter(mark)
 	o.quoted("text/plain", r.Text)
 	o.delimiter(mark)
-	status := crlf(r.Status)
 	if isASCII(status) {
-		o.text("Content-Type: message/" + kind + "\r\n\r\n")
+		o.part("message/"+kind, false)
 	} else { // RFC 6533 §4
-		o.text("Content-Type: message/global-" + kind + "\r\nContent-Transfer-Encoding: 8bit\r\n\r\n")
+		o.part("message/global-"+kind, true)
 	}
 	o.text(status)
+	original := r.Original
 	switch {
-	case r.Original != nil:
+	case original != nil:
 		o.delimiter(mark)
-		if r.EightBit {
-			o.text("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n")
+		if r.UTF8 { // RFC 6532 §3.7
+			o.part("message/global", r.EightBit)
 		} else {
-			o.text("Content-Type: message/rfc822\r\n\r\n")
-		}
-		if _, err := io.Copy(o.w, r.Original); err != nil {
-			return o.fail(fmt.Errorf("original: %w", err))
+			o.part("message/rfc822", r.EightBit)
 		}
 	case r.Headers != nil:
 		o.delimiter(mark)
-		headers := crlf(r.Headers)
-		if isASCII(headers) {
-			o.text("Content-Type: text/rfc822-headers\r\n\r\n")
-		} else { // RFC 6533 §6
-			o.text("Content-Type: message/global-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\n")
+		if r.UTF8 { // RFC 6533 §6
+			o.part("message/global-headers", !isASCII(headers))
+		} else {
+			o.part("text/rfc822-headers", !isASCII(headers))
 		}
 		o.text(headers)
 	}
-	o.close(mark)
-	return o.end()
+	if original == nil {
+		original = strings.NewReader("")
+	}
+	if _, err := o.end(); err != nil {
+		return nil, err
+	}
+	return io.MultiReader(&before, original, strings.NewReader(closeDelimiter(mark))), nil
+}
+
+const eightBit = "Content-Transfer-Encoding: 8bit\r\n"
+
+// part is the header of a part that stands as it is.
+func (o *output) part(kind string, high bool) {
+	o.text("Content-Type: " + kind + "\r\n")
+	if high {
+		o.text(eightBit)
+	}
+	o.text("\r\n")
 }
 
 func crlf(b []byte) string {

@@ -134,8 +134,15 @@ func (w word) decode(dst []byte) []byte {
 
 // clean makes s one line of valid UTF-8 without what a person cannot see:
 // controls, and the marks that turn the direction of writing, with which
-// "exe.gpj" is made to look like a picture.
+// "exe.gpj" is made to look like a picture. A space that must not break is a
+// space like others.
 func clean(s string) string {
+	return strings.ReplaceAll(oneLine(s), "\u00a0", " ")
+}
+
+// oneLine is clean for what we write: French keeps its spaces that must not
+// break, or a line begins with a lonely "»".
+func oneLine(s string) string {
 	plain := true
 	for i := 0; i < len(s) && plain; i++ {
 		plain = s[i] >= ' ' && s[i] < 0x7f
@@ -145,7 +152,7 @@ func clean(s string) string {
 	}
 	s = strings.Map(func(r rune) rune {
 		switch {
-		case r == '\t' || r == '\n' || r == '\r' || r == 0xa0 || r == 0x2028 || r == 0x2029 || r == 0x85:
+		case r == '\t' || r == '\n' || r == '\r' || r == 0x2028 || r == 0x2029 || r == 0x85:
 			return ' '
 		case unicode.IsControl(r), r >= 0x200e && r <= 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069,
 			r == 0x061c, r == 0xfeff:

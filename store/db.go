@@ -62,12 +62,28 @@ type backend interface {
 	read(ctx context.Context, f func(*Tx) error) error
 	migrate(ctx context.Context) error
 	engine() string
+	snapshot(ctx context.Context, path string, f func(*Tx) error) error
+	integrity(ctx context.Context, problem func(string)) error
 	close() error
 }
 
 // Open opens the database that url names and brings its schema up to date.
 // url is "sqlite:PATH" or "postgres://…"; log may be nil.
 func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
+	db, err := OpenAsIs(ctx, url, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.backend.migrate(ctx); err != nil {
+		db.backend.close()
+		return nil, fmt.Errorf("migrate database: %w", err)
+	}
+	return db, nil
+}
+
+// OpenAsIs is Open without bringing the schema up to date: for looking at a
+// database beside the server that works with it, and at copies.
+func OpenAsIs(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -82,10 +98,6 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
-	}
-	if err := b.migrate(ctx); err != nil {
-		b.close()
-		return nil, fmt.Errorf("migrate database: %w", err)
 	}
 	return &DB{backend: b}, nil
 }

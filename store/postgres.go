@@ -15,7 +15,10 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-type postgresDB struct{ pool *sql.DB }
+type postgresDB struct {
+	pool *sql.DB
+	url  string
+}
 
 // connections is how many one node opens at most; a server is set up for a few
 // hundred, and more than its cores work at once helps nobody.
@@ -40,7 +43,7 @@ func openPostgres(ctx context.Context, url string) (*postgresDB, error) {
 		pool.Close()
 		return nil, classed(err)
 	}
-	return &postgresDB{pool}, nil
+	return &postgresDB{pool, url}, nil
 }
 
 // retries is how often a transaction that lost a deadlock is run again.

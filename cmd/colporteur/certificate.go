@@ -40,17 +40,17 @@ type certificate struct {
 	looked time.Time
 }
 
-// tlsConfig is the certificate of cfg as servers use it.
+// tlsConfig is the certificate of cfg as servers use it, in the modes that ask nobody.
 func tlsConfig(cfg *config.Config, log *slog.Logger) (*tls.Config, error) {
 	c := &certificate{now: time.Now, log: log}
 	switch cfg.TLS.Mode {
 	case config.SelfSigned:
-		s := selfSigned{dir: cfg.Data, names: []string{cfg.Hostname, "localhost"}, now: c.now}
+		s := selfSigned{dir: cfg.Data, names: append(certificateNames(cfg), "localhost"), now: c.now}
 		c.load = s.load
 	case config.Files:
 		c.load = (&pair{cert: cfg.TLS.Cert, key: cfg.TLS.Key}).load
 	default:
-		return nil, fmt.Errorf("tls.mode %q is not built yet: use \"files\" with a certificate, or \"selfsigned\" to try things", cfg.TLS.Mode)
+		return nil, fmt.Errorf("tls.mode %q has no certificate of its own", cfg.TLS.Mode)
 	}
 	if _, err := c.get(nil); err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)

@@ -57,7 +57,13 @@ func (checkCommand) Run(c *cli) error {
 	f.disk(cfg.Data)
 	f.database(cfg)
 	running := f.listeners(cfg)
-	f.certificate(cfg, running)
+	if cfg.TLS.Mode == config.ACME {
+		for _, name := range certificateNames(cfg) {
+			f.fetched(cfg, name, running)
+		}
+	} else {
+		f.certificate(cfg, running)
+	}
 	return f.verdict()
 }
 
@@ -240,7 +246,7 @@ func (f *findings) certificate(cfg *config.Config, running bool) {
 	switch cfg.TLS.Mode {
 	case config.Files:
 		got, err = (&pair{cert: cfg.TLS.Cert, key: cfg.TLS.Key}).load(nil)
-	case config.SelfSigned:
+	default:
 		path := filepath.Join(cfg.Data, "tls.pem")
 		var c tls.Certificate
 		if c, err = tls.LoadX509KeyPair(path, path); errors.Is(err, os.ErrNotExist) && !running {
@@ -248,30 +254,53 @@ func (f *findings) certificate(cfg *config.Config, running bool) {
 			return
 		}
 		got = &c
-	default:
-		_, err = tlsConfig(cfg, nil)
 	}
 	if err != nil {
 		f.bad("The certificate cannot be used: %v.", err)
 		return
 	}
-	leaf, err := x509.ParseCertificate(got.Certificate[0])
+	f.leaf(got, cfg.Hostname, "renew it")
+	if cfg.TLS.Mode == config.SelfSigned && cfg.Profile == config.Server {
+		f.note("The certificate is of our own making; programs of strangers do not trust it.")
+	}
+}
+
+// leaf looks at a certificate that is for name; remedy says what helps when it ends.
+func (f *findings) leaf(c *tls.Certificate, name, remedy string) {
+	leaf, err := x509.ParseCertificate(c.Certificate[0])
 	if err != nil {
 		f.bad("The certificate cannot be read: %v.", err)
 		return
 	}
 	left := time.Until(leaf.NotAfter)
 	switch {
-	case leaf.VerifyHostname(cfg.Hostname) != nil:
-		f.bad("The certificate is not for %s but for %s.", cfg.Hostname, strings.Join(leaf.DNSNames, ", "))
+	case leaf.VerifyHostname(name) != nil:
+		f.bad("The certificate is not for %s but for %s.", name, strings.Join(leaf.DNSNames, ", "))
 	case left < 0:
-		f.bad("The certificate ended on %s.", day(leaf.NotAfter))
+		f.bad("The certificate for %s ended on %s: %s.", name, day(leaf.NotAfter), remedy)
 	case left < leastLife:
-		f.bad("The certificate ends on %s: renew it.", day(leaf.NotAfter))
+		f.bad("The certificate for %s ends on %s: %s.", name, day(leaf.NotAfter), remedy)
 	default:
-		f.good("The certificate for %s lasts until %s.", cfg.Hostname, day(leaf.NotAfter))
+		f.good("The certificate for %s lasts until %s.", name, day(leaf.NotAfter))
 	}
-	if cfg.TLS.Mode == config.SelfSigned && cfg.Profile == config.Server {
-		f.note("The certificate is of our own making; programs of strangers do not trust it.")
+}
+
+// fetched looks at the certificate that an authority gives for name.
+func (f *findings) fetched(cfg *config.Config, name string, running bool) {
+	got, err := obtained(cfg, name)
+	why := lastFailure(cfg, name)
+	switch {
+	case err == nil && why != "":
+		f.leaf(got, name, "the last try to renew it failed: "+why)
+	case err == nil:
+		f.leaf(got, name, "the running server renews it")
+	case !errors.Is(err, os.ErrNotExist):
+		f.bad("The certificate for %s cannot be used: %v.", name, err)
+	case why != "":
+		f.bad("The certificate for %s has not come yet: %s. Until it does, one of our own making serves, which programs warn of.", name, why)
+	case running:
+		f.bad("The certificate for %s has not come yet; it takes a minute when %s leads here and ports 80 or 443 can be reached from outside. Until it does, one of our own making serves, which programs warn of.", name, name)
+	default:
+		f.note("The certificate for %s is fetched when the server runs.", name)
 	}
 }

@@ -44,6 +44,10 @@ type grammar struct {
 	Transfer transferCmds   `cmd:"" help:"Files that are shared by link."`
 	Trace    traceCommand   `cmd:"" help:"Where is my mail?"`
 	Check    checkCommand   `cmd:"" help:"Look for what is wrong, in plain sentences."`
+	Backup   backupCommand  `cmd:"" help:"Copy everything but the master key to a folder, while the server runs."`
+	Restore  restoreCommand `cmd:"" help:"Make a host of a backup."`
+	Verify   verifyCommand  `cmd:"" help:"Read every stored byte, and say what is damaged."`
+	Migrate  migrateCommand `cmd:"" help:"Move to the big store."`
 	Conf     configCommands `cmd:"" name:"config" help:"The configuration file."`
 	Send     sendCommand    `cmd:"" help:"Mail files through this host, as one of its members."`
 	Version  versionCommand `cmd:"" help:"Print the version."`

@@ -1,19 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"mime"
-	"mime/multipart"
-	"net/textproto"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +59,8 @@ func (s sendCommand) Run(c *cli) error {
 	if err := client.Auth(sasl.NewPlainClient("", from.String(), password)); err != nil {
 		return fmt.Errorf("signing in as %s: %w", from, err)
 	}
-	size, err := s.size(from)
+	m := s.compose(from)
+	size, err := s.size(m)
 	if err != nil {
 		return err
 	}
@@ -79,7 +77,7 @@ func (s sendCommand) Run(c *cli) error {
 		return err
 	}
 	// Not closed before it is whole: closing sends the final dot.
-	if err := s.compose(w, from, true); err != nil {
+	if _, err := m.WriteTo(w); err != nil {
 		return err
 	}
 	if err := w.Close(); err != nil {
@@ -114,9 +112,14 @@ func (s sendCommand) connect(cfg *config.Config) (*smtp.Client, error) {
 }
 
 // size composes the mail without its files to learn how long it will be.
-func (s sendCommand) size(from mail.Address) (int64, error) {
-	var n counter
-	if err := s.compose(&n, from, false); err != nil {
+func (s sendCommand) size(m *mail.Compose) (int64, error) {
+	bare := *m
+	bare.Attachments = slices.Clone(m.Attachments)
+	for i := range bare.Attachments {
+		bare.Attachments[i].Open = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil }
+	}
+	n, err := bare.WriteTo(io.Discard)
+	if err != nil {
 		return 0, err
 	}
 	for _, f := range s.Files {
@@ -124,107 +127,42 @@ func (s sendCommand) size(from mail.Address) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		encoded := (info.Size() + 2) / 3 * 4
-		n += counter(encoded + (encoded+75)/76*2)
+		if encoded := (info.Size() + 2) / 3 * 4; encoded > 0 {
+			n += encoded + (encoded-1)/76*2 // lines end, but for the last
+		}
 	}
-	return int64(n), nil
+	return n, nil
 }
 
-type counter int64
-
-func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
-
-func (s sendCommand) compose(w io.Writer, from mail.Address, whole bool) error {
-	subject := s.Subject
-	if subject == "" && len(s.Files) > 0 {
-		subject = filepath.Base(s.Files[0])
-	}
+func (s sendCommand) compose(from mail.Address) *mail.Compose {
 	id := make([]byte, 12)
 	rand.Read(id)
-	m := multipart.NewWriter(w)
-	var head bytes.Buffer
-	for _, f := range [][2]string{
-		{"From", "<" + from.String() + ">"},
-		{"To", bracketed(s.To)},
-		{"Cc", bracketed(s.Cc)},
-		{"Subject", mime.QEncoding.Encode("utf-8", subject)},
-		{"Date", time.Now().Format(time.RFC1123Z)},
-		{"Message-ID", "<" + hex.EncodeToString(id) + "@" + from.Domain + ">"},
-		{"MIME-Version", "1.0"},
-		{"Content-Type", "multipart/mixed; boundary=" + m.Boundary()},
-	} {
-		if f[1] != "" {
-			head.WriteString(f[0] + ": " + f[1] + "\r\n")
-		}
+	m := &mail.Compose{
+		From:      mail.Mailbox{Addr: from.String()},
+		To:        mailboxes(s.To),
+		Cc:        mailboxes(s.Cc),
+		Subject:   s.Subject,
+		MessageID: hex.EncodeToString(id) + "@" + from.Domain,
+		Date:      time.Now(),
+		Text:      s.Text + "\n",
 	}
-	head.WriteString("\r\n")
-	if _, err := w.Write(head.Bytes()); err != nil {
-		return err
-	}
-	part, err := m.CreatePart(textproto.MIMEHeader{"Content-Type": {"text/plain; charset=utf-8"}, "Content-Transfer-Encoding": {"base64"}})
-	if err != nil {
-		return err
-	}
-	if err := encode(part, strings.NewReader(s.Text+"\r\n")); err != nil {
-		return err
+	if m.Subject == "" && len(s.Files) > 0 {
+		m.Subject = filepath.Base(s.Files[0])
 	}
 	for _, path := range s.Files {
-		kind := mime.TypeByExtension(filepath.Ext(path))
-		if kind == "" {
-			kind = "application/octet-stream"
-		}
-		part, err := m.CreatePart(textproto.MIMEHeader{"Content-Type": {kind}, "Content-Transfer-Encoding": {"base64"},
-			"Content-Disposition": {mime.FormatMediaType("attachment", map[string]string{"filename": filepath.Base(path)})}})
-		if err != nil {
-			return err
-		}
-		if !whole {
-			continue
-		}
-		if err := attach(part, path); err != nil {
-			return err
-		}
+		m.Attachments = append(m.Attachments, mail.Attachment{
+			Name: filepath.Base(path),
+			Type: mime.TypeByExtension(filepath.Ext(path)),
+			Open: func() (io.ReadCloser, error) { return os.Open(path) },
+		})
 	}
-	return m.Close()
+	return m
 }
 
-func bracketed(addresses []string) string {
-	out := make([]string, len(addresses))
-	for i, a := range addresses {
-		out[i] = "<" + a + ">"
+func mailboxes(addresses []string) []mail.Mailbox {
+	var all []mail.Mailbox
+	for _, a := range addresses {
+		all = append(all, mail.Mailbox{Addr: a})
 	}
-	return strings.Join(out, ", ")
-}
-
-func attach(w io.Writer, path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return encode(w, f)
-}
-
-// encode writes base64 in lines of 76 (RFC 2045 §6.8), a few hundred at a time.
-func encode(w io.Writer, r io.Reader) error {
-	const lines = 512
-	in := make([]byte, 57*lines)
-	out := make([]byte, 0, 78*lines)
-	for {
-		n, err := io.ReadFull(r, in)
-		out = out[:0]
-		for at := 0; at < n; at += 57 {
-			out = base64.StdEncoding.AppendEncode(out, in[at:min(at+57, n)])
-			out = append(out, "\r\n"...)
-		}
-		if _, werr := w.Write(out); werr != nil {
-			return werr
-		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return all
 }

@@ -58,12 +58,26 @@ func (s *server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tls, err := tlsConfig(s.cfg, s.log)
-	if err != nil {
+	opt := host.Options{Key: key, Log: s.log}
+	var fetched *acme
+	if s.cfg.TLS.Mode == config.ACME {
+		if fetched, err = newACME(ctx, s.cfg, s.log); err != nil {
+			return err
+		}
+		opt.TLS, opt.Certificates = fetched.tls(), fetched
+	} else if opt.TLS, err = tlsConfig(s.cfg, s.log); err != nil {
 		return err
 	}
-	if s.host, err = host.New(ctx, s.cfg, host.Options{Key: key, TLS: tls, Log: s.log}); err != nil {
+	if s.host, err = host.New(ctx, s.cfg, opt); err != nil {
 		return err
+	}
+	if fetched != nil {
+		domains, err := s.host.Accounts.Domains(ctx)
+		if err != nil {
+			s.host.DB.Close()
+			return err
+		}
+		fetched.contact(domains)
 	}
 	if err := s.host.Listen(); err != nil {
 		s.host.DB.Close()

@@ -21,6 +21,9 @@ type setupCommand struct {
 	Hostname   string `help:"Name of this server; mail.D if not given." placeholder:"H"`
 	Profile    string `help:"server (unless said), or dev: loopback and high ports." enum:",dev,server" default:""`
 	Postmaster string `help:"Who reads mail to postmaster and abuse." placeholder:"ADDR"`
+	TLS        string `help:"Certificate: acme (fetched from Let's Encrypt; the default of server), files, or selfsigned (of dev)." enum:",acme,files,selfsigned" default:""`
+	TLSCert    string `help:"With --tls files: the certificate chain, PEM." placeholder:"FILE"`
+	TLSKey     string `help:"With --tls files: its key, PEM." placeholder:"FILE"`
 	Key        string `help:"Where the master key lies." placeholder:"FILE"`
 	Database   string `help:"sqlite, or postgres://user@host/database." placeholder:"URL" default:"sqlite"`
 }
@@ -59,9 +62,20 @@ func (s setupCommand) prepare(c *cli) (*config.Config, error) {
 	if want.Hostname == "" {
 		want.Hostname = "mail." + domain
 	}
-	// Until certificates are fetched by ourselves, a new host begins with one
-	// of its own making rather than not at all.
-	want.TLS.Mode = config.SelfSigned
+	if s.TLS != "" {
+		want.TLS.Mode = s.TLS
+	}
+	for _, f := range []struct {
+		from string
+		to   *string
+	}{{s.TLSCert, &want.TLS.Cert}, {s.TLSKey, &want.TLS.Key}} {
+		if f.from == "" {
+			continue
+		}
+		if *f.to, err = filepath.Abs(f.from); err != nil {
+			return nil, err
+		}
+	}
 	if s.Key != "" {
 		if want.Secrets.Key, err = filepath.Abs(s.Key); err != nil {
 			return nil, err
@@ -85,8 +99,8 @@ func (s setupCommand) prepare(c *cli) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Hostname != "" && cfg.Hostname != s.Hostname || cfg.Data != dir || s.Profile != "" && cfg.Profile != s.Profile {
-		return nil, fmt.Errorf("%s says hostname %s, data %s, profile %s; setup never changes it: edit it, or choose another folder", path, cfg.Hostname, cfg.Data, cfg.Profile)
+	if s.Hostname != "" && cfg.Hostname != s.Hostname || cfg.Data != dir || s.Profile != "" && cfg.Profile != s.Profile || s.TLS != "" && cfg.TLS.Mode != s.TLS {
+		return nil, fmt.Errorf("%s says hostname %s, data %s, profile %s, tls.mode %s; setup never changes it: edit it, or choose another folder", path, cfg.Hostname, cfg.Data, cfg.Profile, cfg.TLS.Mode)
 	}
 	if err := own(cfg); err != nil {
 		return nil, err
@@ -175,14 +189,17 @@ func records(domain string, cfg *config.Config) string {
 func (c *cli) notes(cfg *config.Config, s setupCommand, done setupDone) {
 	if cfg.Profile == config.Server {
 		c.printf("Ask who gave you the address to point its reverse name (PTR) to %s.\n", cfg.Hostname)
-		c.printf("Not built yet: DKIM signatures (so no record for them), certificates by ACME, MTA-STS and DANE.\n")
+		c.printf("Not built yet: DKIM signatures (so no record for them), MTA-STS and DANE.\n")
 	}
 	if cfg.TLS.Mode == config.SelfSigned {
 		c.printf("The certificate is of our own making: programs trust it once they know %s.", filepath.Join(cfg.Data, "ca.pem"))
 		if cfg.Profile == config.Server {
-			c.printf(" For one that everybody trusts, set tls.mode = \"files\" in %s.", cfg.Path)
+			c.printf(" For one that everybody trusts, set tls.mode to \"acme\" or \"files\" in %s.", cfg.Path)
 		}
 		c.printf("\n")
+	}
+	if cfg.TLS.Mode == config.ACME {
+		c.printf("%s\n", terms(cfg))
 	}
 	c.sayTaken(done.Taken)
 	switch {
@@ -195,4 +212,12 @@ func (c *cli) notes(cfg *config.Config, s setupCommand, done setupDone) {
 		c.printf("Next: colporteur member add ann@%s --config %s\n", s.Domain, cfg.Path)
 	}
 	c.printf("Then: colporteur serve --config %s\n", cfg.Path)
+}
+
+// terms are agreed to by serving, so whoever sets up must have read of them.
+func terms(cfg *config.Config) string {
+	if cfg.TLS.ACMEDirectory != "" {
+		return fmt.Sprintf("To serve with tls.mode = \"acme\" is to agree to the terms of the certificate authority at %s.", cfg.TLS.ACMEDirectory)
+	}
+	return "To serve with tls.mode = \"acme\" is to agree to the subscriber agreement of Let's Encrypt: https://letsencrypt.org/repository/"
 }

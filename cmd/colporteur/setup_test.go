@@ -106,6 +106,36 @@ func TestAServersKeyLiesOutsideItsData(t *testing.T) {
 	colporteur(t, "", "config", "show", "--config", filepath.Join(data, "colporteur.toml")).ends(0, `web.url = "https://mx.asso.test"`, `smtp.mx = [":25"]`)
 }
 
+func TestAServersCertificateIsFetchedUnlessSetupIsToldOtherwise(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	args := func(name string, more ...string) []string {
+		return append([]string{"setup", "--data", filepath.Join(dir, name), "--domain", "asso.test", "--key", filepath.Join(dir, name+"-key")}, more...)
+	}
+	conf := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(dir, name, "colporteur.toml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	// Nobody agrees to terms they were not told of.
+	colporteur(t, "", args("acme", "--profile", "server")...).ends(0, "is to agree to the subscriber agreement of Let's Encrypt: https://letsencrypt.org/repository/")
+	if c := conf("acme"); !strings.Contains(c, `mode = "acme"`) {
+		t.Errorf("a server's file:\n%s", c)
+	}
+	colporteur(t, "", args("acme", "--tls", "selfsigned")...).ends(exitRefused, "tls.mode acme; setup never changes it")
+	own := colporteur(t, "", args("own", "--tls", "selfsigned")...).ends(0, "of our own making")
+	if strings.Contains(own.out, "agree") {
+		t.Errorf("terms of nobody:\n%s", own.out)
+	}
+	colporteur(t, "", args("files", "--tls", "files")...).ends(exitRefused, "tls.cert: is missing", "tls.key: is missing")
+	colporteur(t, "", args("files", "--tls", "files", "--tls-cert", filepath.Join(dir, "c.pem"), "--tls-key", filepath.Join(dir, "k.pem"))...).ends(0)
+	if c := conf("files"); !strings.Contains(c, filepath.Join(dir, "c.pem")) || !strings.Contains(c, filepath.Join(dir, "k.pem")) {
+		t.Errorf("a server with files:\n%s", c)
+	}
+}
+
 func TestSetupRefusesWhatIsNoDomain(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")

@@ -3,12 +3,9 @@ package relay
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
-	"mime"
-	"mime/quotedprintable"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,66 +44,46 @@ func (r *Relay) report(ctx context.Context, w *work, n *notice, src source, full
 	}
 	head = bytes.TrimRight(head, "\r\n")
 	rep := &report{utf8: w.UTF8 && c.headerUTF8(ctx)}
-	mark := sha256.Sum256([]byte(n.key(w.Mail) + w.At.String()))
-	boundary := "=_" + hex.EncodeToString(mark[:15]) // no encoded text can contain "=_"
-
-	var tail bytes.Buffer
-	returned := io.Reader(io.MultiReader(bytes.NewReader(w.Prefix), bytes.NewReader(head), strings.NewReader("\r\n")))
-	kind := "text/rfc822-headers"
-	rep.eightBit = !isASCII(head)
+	from := r.Postmaster
+	if from.IsZero() {
+		from = mail.Address{Local: "postmaster", Domain: r.Hostname}
+	}
+	var status bytes.Buffer
+	r.status(&status, w, n)
+	m := mail.Report{
+		Compose: mail.Compose{
+			From:      mail.Mailbox{Name: r.sayAll(w, "relay-from"), Addr: from.String()},
+			To:        []mail.Mailbox{{Addr: w.From.String()}},
+			Subject:   r.subject(w, n),
+			Date:      r.now(),
+			MessageID: n.key(w.Mail) + "@" + r.Hostname,
+			Auto:      "auto-replied", // RFC 3834 §5
+			Text:      r.words(w, n, sum, full),
+		},
+		Status: status.Bytes(),
+		UTF8:   rep.utf8,
+	}
+	if id := ascii(tidy(sum.MessageID)); id != "" && !strings.ContainsAny(id, "<> ") {
+		m.InReplyTo, m.References = id, []string{id}
+	}
 	if full {
 		in, err := c.src.open(ctx, 0)
 		if err != nil {
 			return nil, err
 		}
 		rep.closer = in
-		kind = "message/rfc822"
-		returned = io.MultiReader(bytes.NewReader(w.Prefix), in)
-		rep.eightBit = true // it may be, and nobody has looked
+		m.Original = io.MultiReader(bytes.NewReader(w.Prefix), in)
+		m.EightBit = true // it may be, and nobody has looked
+		rep.eightBit = true
+	} else {
+		m.Headers = slices.Concat(w.Prefix, head, []byte("\r\n"))
+		rep.eightBit = !isASCII(m.Headers)
 	}
-	if rep.utf8 {
-		kind = map[string]string{"message/rfc822": "message/global", "text/rfc822-headers": "message/global-headers"}[kind]
+	if rep.body, err = m.Reader(); err != nil {
+		rep.close()
+		return nil, err
 	}
-	encoding := "7bit"
-	if rep.eightBit {
-		encoding = "8bit"
-	}
-
-	var b bytes.Buffer
-	r.header(&b, w, n, sum, boundary, encoding)
-	fmt.Fprintf(&b, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", boundary)
-	q := quotedprintable.NewWriter(&b)
-	io.WriteString(q, strings.ReplaceAll(r.words(w, n, sum, full), "\n", "\r\n"))
-	q.Close()
-	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: message/delivery-status\r\n\r\n", boundary)
-	r.status(&b, w, n)
-	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: %s\r\nContent-Transfer-Encoding: %s\r\n\r\n", boundary, kind, encoding)
-	fmt.Fprintf(&tail, "\r\n--%s--\r\n", boundary)
-	rep.body = io.MultiReader(&b, returned, &tail)
 	return rep, nil
-}
-
-// header is that of the notice itself.
-func (r *Relay) header(b *bytes.Buffer, w *work, n *notice, sum *mail.Summary, boundary, encoding string) {
-	from := r.Postmaster
-	if from.IsZero() {
-		from = mail.Address{Local: "postmaster", Domain: r.Hostname}
-	}
-	field := func(name, value string) { fmt.Fprintf(b, "%s: %s\r\n", name, value) }
-	field("From", fmt.Sprintf("%s <%s>", encodeWords(r.sayAll(w, "relay-from")), from))
-	field("To", "<"+w.From.String()+">")
-	field("Subject", encodeWords(r.subject(w, n)))
-	field("Date", r.now().Format(time.RFC1123Z))
-	field("Message-ID", fmt.Sprintf("<%s@%s>", n.key(w.Mail), r.Hostname))
-	if id := ascii(tidy(sum.MessageID)); id != "" && !strings.ContainsAny(id, "<> ") {
-		field("In-Reply-To", "<"+id+">")
-		field("References", "<"+id+">")
-	}
-	field("Auto-Submitted", "auto-replied") // RFC 3834 §5
-	field("MIME-Version", "1.0")
-	field("Content-Type", "multipart/report; report-type=delivery-status;\r\n\tboundary=\""+boundary+"\"")
-	field("Content-Transfer-Encoding", encoding)
-	b.WriteString("\r\n")
 }
 
 // status is the part for programs.
@@ -156,11 +133,6 @@ func typed(a mail.Address) string {
 		}
 	}
 	return "utf-8; " + b.String()
-}
-
-// encodeWords is text in a header field (RFC 2047), folded.
-func encodeWords(s string) string {
-	return strings.ReplaceAll(mime.QEncoding.Encode("utf-8", s), "?= =?", "?=\r\n =?")
 }
 
 func isASCII(b []byte) bool {

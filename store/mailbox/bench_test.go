@@ -126,6 +126,8 @@ func BenchmarkMailbox10000(b *testing.B) {
 				})
 			}
 			search("search-text-rare", &mailbox.Query{Text: []string{"xylophone"}}, 10, 10)
+			search("search-text-common", &mailbox.Query{Text: []string{"baba"}}, 4000, 10_000)
+			search("search-not-text", &mailbox.Query{Not: []mailbox.Query{{Text: []string{"xylophone"}}}}, 9990, 9990)
 			search("search-subject", &mailbox.Query{Header: []mailbox.HeaderQuery{{Field: "subject", Value: "number 77"}}}, 10, 1000)
 			search("search-message-id", &mailbox.Query{Header: []mailbox.HeaderQuery{{Field: "message-id", Value: "<77@far.test>"}}}, 1, 1)
 			search("search-flag", &mailbox.Query{Flags: []string{`\Flagged`}}, 0, 0)

@@ -268,6 +268,7 @@ func TestThousandsAreMovedAndMarkedAtOnce(t *testing.T) {
 		}))
 		uids = uids[len(uids)-n:] // of the last run
 		slices.Reverse(uids)
+		uids = append(append(uids, uids[:300]...), uids[:300]...) // some of them said three times
 		now, _, err := h.SetFlags(ctx, in, uids, mailbox.AddFlags, []string{`\Seen`}, 0)
 		h.must(err)
 		src, dst, _, err := h.Move(ctx, in, uids, to)
@@ -281,7 +282,7 @@ func TestThousandsAreMovedAndMarkedAtOnce(t *testing.T) {
 		}
 		_, vanished, _, err := h.Changed(ctx, in, 0)
 		h.must(err)
-		gone, err := h.Expunge(ctx, to, dst, false)
+		gone, err := h.Expunge(ctx, to, append(dst, dst[:300]...), false)
 		h.must(err)
 		if len(vanished) != n || len(gone) != n || h.usage() != 0 {
 			h.Errorf("%d vanished, %d gone, %d used", len(vanished), len(gone), h.usage())

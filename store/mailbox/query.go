@@ -50,6 +50,7 @@ type term struct {
 	body, text []word
 	not        []term
 	or         [][2]term
+	reads      bool // it asks for words of the text, somewhere
 }
 
 type field struct {
@@ -60,6 +61,7 @@ type field struct {
 
 func (q *Query) term() term {
 	t := term{Query: q, body: wordsOf(q.Body), text: wordsOf(q.Text)}
+	t.reads = len(t.body)+len(t.text) > 0
 	for _, h := range q.Header {
 		f := field{name: strings.ToLower(h.Field), word: wordOf(h.Value)}
 		if isSigned(f.name) {
@@ -70,9 +72,11 @@ func (q *Query) term() term {
 	}
 	for i := range q.Not {
 		t.not = append(t.not, q.Not[i].term())
+		t.reads = t.reads || t.not[i].reads
 	}
 	for i := range q.Or {
 		t.or = append(t.or, [2]term{q.Or[i][0].term(), q.Or[i][1].term()})
+		t.reads = t.reads || t.or[i][0].reads || t.or[i][1].reads
 	}
 	return t
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"colporteur/mail"
 	"colporteur/store"
@@ -19,6 +20,7 @@ import (
 // it: nothing more is read than is needed to decide.
 type candidate struct {
 	Entry
+	decided bool          // it matches; nothing more is to be read
 	sig     []byte        // while signatures are being read
 	content *Content      // then the summaries
 	text    *searchedText // then, one by one, the mails themselves
@@ -33,7 +35,6 @@ func (s *Store) Search(ctx context.Context, box ID, q *Query) ([]Entry, error) {
 	t := q.term()
 	var found []candidate
 	var account mail.AccountID
-	undecided := 0
 	err := s.read(ctx, func(tx *store.Tx) error {
 		m, err := byID(ctx, tx, box)
 		if err != nil {
@@ -47,15 +48,15 @@ func (s *Store) Search(ctx context.Context, box ID, q *Query) ([]Entry, error) {
 		var ask []int
 		for i := range entries {
 			c := candidate{Entry: entries[i]}
-			switch t.judge(&c) {
-			case maybe:
-				ask = append(ask, len(found))
-				fallthrough
-			case yes:
-				found = append(found, c)
+			v := t.judge(&c)
+			if v == no {
+				continue
 			}
+			if c.decided = v == yes; !c.decided {
+				ask = append(ask, len(found))
+			}
+			found = append(found, c)
 		}
-		undecided = len(ask)
 		return s.askSignatures(ctx, tx, &t, found, ask)
 	})
 	if err != nil {
@@ -63,10 +64,8 @@ func (s *Store) Search(ctx context.Context, box ID, q *Query) ([]Entry, error) {
 	}
 	var out []Entry
 	for some := range slices.Chunk(found, atOnce) {
-		if undecided > 0 {
-			if err := s.askMails(ctx, account, &t, some); err != nil {
-				return nil, err
-			}
+		if err := s.askMails(ctx, account, &t, some); err != nil {
+			return nil, err
 		}
 		for i := range some {
 			if some[i].UID != 0 {
@@ -100,8 +99,11 @@ func (s *Store) askSignatures(ctx context.Context, tx *store.Tx, t *term, found 
 			for _, i := range at[id] {
 				c := &found[i]
 				c.sig = sig
-				if t.judge(c) == no {
+				switch t.judge(c) {
+				case no:
 					c.UID = 0
+				case yes: // NOT, of what cannot be in it
+					c.decided = true
 				}
 				c.sig = nil
 			}
@@ -119,32 +121,65 @@ func (s *Store) askMails(ctx context.Context, account mail.AccountID, t *term, f
 	var ids []EmailID
 	var ask []int
 	for i := range found {
-		if found[i].UID != 0 && t.judge(&found[i]) == maybe {
+		if found[i].UID != 0 && !found[i].decided {
 			ids, ask = append(ids, found[i].Email), append(ask, i)
 		}
+	}
+	if len(ask) == 0 {
+		return nil
 	}
 	contents, err := s.Contents(ctx, account, ids)
 	if err != nil {
 		return err
 	}
+	var read []*candidate
 	for k, i := range ask {
 		c := &found[i]
 		if c.content = contents[k]; c.content == nil { // expunged meanwhile
 			c.UID = 0
 			continue
 		}
+		switch t.judge(c) {
+		case no:
+			c.UID = 0
+		case maybe:
+			read = append(read, c)
+		}
+	}
+	for some := range slices.Chunk(read, atOnceRead) {
+		if err := s.readMails(ctx, t, some); err != nil {
+			return err
+		}
+	}
+	for i := range found {
+		found[i].content = nil
+	}
+	return nil
+}
+
+// atOnceRead is how many mails a search reads at a time; each may hold a
+// megabyte of text.
+const atOnceRead = 4
+
+// readMails decides by the mails themselves.
+func (s *Store) readMails(ctx context.Context, t *term, some []*candidate) error {
+	var wg sync.WaitGroup
+	for _, c := range some {
+		c.text = &searchedText{open: func() (io.ReadCloser, error) { return s.Open(ctx, c.content, 0) }, skip: int64(len(c.content.Prefix))}
+		if t.reads {
+			wg.Go(func() { c.text.words() })
+		}
+	}
+	wg.Wait()
+	for _, c := range some {
 		v := t.judge(c)
-		if v == maybe {
-			c.text = &searchedText{open: func() (io.ReadCloser, error) { return s.Open(ctx, c.content, 0) }, skip: int64(len(c.content.Prefix))}
-			v = t.judge(c)
-			if c.text.err != nil {
-				return c.text.err
-			}
+		if err := c.text.err; err != nil {
+			return kinded(err)
 		}
 		if v != yes {
 			c.UID = 0
 		}
-		c.content, c.text = nil, nil
+		c.text = nil
 	}
 	return nil
 }

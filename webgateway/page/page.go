@@ -4,7 +4,9 @@ package page
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"html/template"
 	"io/fs"
@@ -74,6 +76,19 @@ func (v View) Other() string {
 	}
 	return "fr"
 }
+
+// Style is the address of the style sheet; it changes with what is in it, so
+// that nobody sees a new page in old clothes.
+func (View) Style() string { return "/assets/style.css?v=" + style }
+
+var style = func() string {
+	b, err := assets.ReadFile("assets/style.css")
+	if err != nil {
+		panic(err)
+	}
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:6])
+}()
 
 // Write draws the template name. The page is made whole before its first byte
 // leaves, so an error in the middle is still an error page.
@@ -203,7 +218,7 @@ func Assets() http.Handler {
 	}
 	h := http.StripPrefix("/assets/", http.FileServerFS(sub))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/") {
+		if info, err := fs.Stat(sub, strings.TrimPrefix(r.URL.Path, "/assets/")); err != nil || info.IsDir() {
 			http.NotFound(w, r)
 			return
 		}

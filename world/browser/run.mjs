@@ -20,9 +20,11 @@ const browser = await chromium.launch({
     '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 });
 
-// visit opens a context, watches what the pages in it ask for and complain about,
-// and closes it. 404 is what the gone page is made of.
-async function visit(what, options, walk) {
+// visit opens a context, watches what its page asks for and complains about, and
+// closes it. walk says with at() what it looks at now. 404 is what the gone page
+// is made of.
+async function visit(options, walk) {
+  let what = '';
   const context = await browser.newContext({ locale: 'fr-FR', ...options });
   context.setDefaultTimeout(20_000);
   const page = await context.newPage();
@@ -31,7 +33,7 @@ async function visit(what, options, walk) {
   page.on('console', (m) => { if (['error', 'warning'].includes(m.type()) && !(what.includes('gone') && m.text().includes('404'))) complain(what, 'console:', m.text()); });
   page.on('pageerror', (e) => complain(what, 'script error:', e.message));
   try {
-    await walk(page, context);
+    await walk(page, (now) => what = now, context);
   } catch (e) {
     complain(what, 'stopped:', e.message);
   }
@@ -39,16 +41,16 @@ async function visit(what, options, walk) {
 }
 
 const widths = [360, 820, 1440];
-const entries = Object.entries(site.Pages ?? site.pages);
+const entries = Object.entries(site.pages);
 
 // Without JavaScript: what people see.
 for (const colorScheme of ['light', 'dark']) {
   for (const lang of ['fr', 'en']) {
     for (const width of widths) {
-      for (const [name, path] of entries) {
-        for (const text of width === 360 || colorScheme === 'light' ? [100, 200] : [100]) {
-          const what = `${name} ${lang} ${colorScheme} ${width} px ${text} %`;
-          await visit(what, { javaScriptEnabled: false, colorScheme, viewport: { width, height: 900 } }, async (page) => {
+      await visit({ javaScriptEnabled: false, colorScheme, viewport: { width, height: 900 } }, async (page, at) => {
+        for (const [name, path] of entries) {
+          for (const text of width < 1440 && colorScheme === 'light' ? [100, 200] : [100]) {
+            const what = at(`${name} ${lang} ${colorScheme} ${width} px ${text} %`);
             await page.goto(`${site.base}${path}?lang=${lang}`);
             if (text !== 100) await page.evaluate((t) => { document.documentElement.style.fontSize = `${1.25 * t}%`; }, text);
             const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -65,9 +67,9 @@ for (const colorScheme of ['light', 'dark']) {
               if (typed && !/novembre/.test(typed)) complain(what, 'misses a non-breaking space:', typed);
             }
             await page.screenshot({ path: join(site.shots, `${name}-${lang}-${colorScheme}-${width}-${text}.png`), fullPage: true });
-          });
+          }
         }
-      }
+      });
     }
   }
 }
@@ -76,10 +78,10 @@ console.log(`ok screenshots are in ${site.shots}`);
 // With JavaScript: axe is one. Everything that can be opened is open.
 for (const colorScheme of ['light', 'dark']) {
   for (const lang of ['fr', 'en']) {
-    for (const [name, path] of entries) {
-      for (const width of [360, 1440]) {
-        const what = `axe ${name} ${lang} ${colorScheme} ${width} px`;
-        await visit(what, { colorScheme, viewport: { width, height: 900 } }, async (page) => {
+    for (const width of lang === 'fr' ? [360, 1440] : [820]) {
+      await visit({ colorScheme, viewport: { width, height: 900 } }, async (page, at) => {
+        for (const [name, path] of entries) {
+          const what = at(`axe ${name} ${lang} ${colorScheme} ${width} px`);
           await page.goto(`${site.base}${path}?lang=${lang}`);
           await page.evaluate(() => document.querySelectorAll('details').forEach((d) => { d.open = true; }));
           await page.evaluate(axe);
@@ -88,8 +90,8 @@ for (const colorScheme of ['light', 'dark']) {
             return r.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target} (${n.failureSummary})`).join('; ')}`);
           });
           for (const f of found) complain(what, f);
-        });
-      }
+        }
+      });
     }
   }
 }
@@ -109,7 +111,8 @@ async function tabTo(page, what, selector) {
   throw new Error(`Tab does not reach ${selector}`);
 }
 
-await visit('download by keyboard', { javaScriptEnabled: false, viewport: { width: 820, height: 900 } }, async (page) => {
+await visit({ javaScriptEnabled: false, viewport: { width: 820, height: 900 } }, async (page, at) => {
+  at('download by keyboard');
   await page.goto(site.base + site.download.path);
   await tabTo(page, 'download', 'a.button.big');
   const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
@@ -118,7 +121,8 @@ await visit('download by keyboard', { javaScriptEnabled: false, viewport: { widt
   if (download.suggestedFilename() !== site.download.name) complain('the download is called', download.suggestedFilename());
 });
 
-await visit('the photos one by one', { javaScriptEnabled: false }, async (page) => {
+await visit({ javaScriptEnabled: false }, async (page, at) => {
+  at('the photos one by one');
   await page.goto(site.base + site.pages.album);
   const photos = await page.locator('.photos a').count();
   await page.locator('.photos a').first().click();
@@ -130,7 +134,8 @@ await visit('the photos one by one', { javaScriptEnabled: false }, async (page) 
 });
 
 for (const { owner, guest } of site.recall) {
-  await visit('recall by keyboard, gone', { javaScriptEnabled: false, viewport: { width: 820, height: 900 } }, async (page, context) => {
+  await visit({ javaScriptEnabled: false, viewport: { width: 820, height: 900 } }, async (page, at, context) => {
+    at('recall by keyboard, gone');
     await page.goto(site.base + owner);
     await tabTo(page, 'owner', '.ask summary');
     if (await page.locator('.erase').isVisible()) complain('the button that erases is there before it is asked for');

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"net/smtp"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestTraceTellsAMailAsATimeline(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	colporteur(t, "a good pass word\n", "member", "add", "ann@home.test", "--password-stdin", "--config", p.config).ends(0)
+	p.do("alias", "add", "office@home.test", "ann@home.test").ends(0)
+	s := p.serve()
+	text := "From: <eve@far.test>\r\nMessage-ID: <hello.1@far.test>\r\nSubject: a secret\r\n\r\nwords\r\n"
+	if err := smtp.SendMail(s.addr("mx"), nil, "Eve@far.test", []string{"office@home.test"}, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"eve@far.test", "ann@home.test", "office@home.test", "<hello.1@far.test>", "hello.1@far.test"} {
+		r := p.do("trace", what).ends(0, "from eve@far.test, <hello.1@far.test>", "accepted from localhost [127.0.0.1], over TLS",
+			"filed in the mailbox of ann@home.test (written to office@home.test)")
+		if strings.Contains(r.out, "a secret") {
+			t.Errorf("the subject is kept: %s", r.out)
+		}
+		if !regexp.MustCompile(`(?m)^  \d\d:\d\d:\d\d  accepted`).MatchString(r.out) {
+			t.Errorf("no hour: %s", r.out)
+		}
+	}
+	id := regexp.MustCompile(`mail (\w+) from`).FindStringSubmatch(p.do("trace", "ann@home.test").out)[1]
+	p.do("trace", id).ends(0, "hello.1@far.test")
+	p.do("trace", "nobody@far.test").ends(exitRefused, "no mail from, to or named nobody@far.test was taken in the last 30 days")
+	s.stop()
+	p.do("trace", id).ends(0, "hello.1@far.test") // and without a server
+}
+
+func TestTraceShowsWordsOfStrangersAsText(t *testing.T) {
+	t.Parallel()
+	if got := tidy("250 \x1b[2Jok\r\n\u202eevil\u009b"); got != "250  [2Jok   evil " {
+		t.Errorf("got %q", got)
+	}
+	for in, want := range map[string]string{"TLS1.3 TLS_AES_128_GCM_SHA256": "TLS1.3", "TLS 1.2 TLS_X": "TLS 1.2", "TLS1.3": "TLS1.3"} {
+		if got := short(in); got != want {
+			t.Errorf("short(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
