@@ -202,6 +202,11 @@ func (e *Event) about(what, address string) bool {
 
 // search walks from the newest row to the oldest.
 func (t *Trace) search(ctx context.Context, what, address string, limit int) (found []Event, more bool, err error) {
+	// Nearly always the two are one, and reading for two costs half as much again.
+	match, args := `mail = $3 OR detail LIKE $4 ESCAPE '\'`, []any{what, like(address)}
+	if what != address {
+		match, args = match+` OR detail LIKE $5 ESCAPE '\'`, append(args, like(what))
+	}
 	for before := int64(math.MaxInt64); before > 0 && len(found) <= limit; {
 		err := t.DB.Read(ctx, func(tx *store.Tx) error {
 			var from int64 // 0 on the last page
@@ -210,8 +215,7 @@ func (t *Trace) search(ctx context.Context, what, address string, limit int) (fo
 				return err
 			}
 			rows, err := tx.Query(ctx, `SELECT mail, at, event, detail FROM trace WHERE id >= $1 AND id < $2 AND event = 'accepted'
-				AND (mail = $3 OR detail LIKE $4 ESCAPE '\' OR detail LIKE $5 ESCAPE '\') ORDER BY id DESC`,
-				from, before, what, like(what), like(address))
+				AND (`+match+`) ORDER BY id DESC`, append([]any{from, before}, args...)...)
 			before = from
 			return store.Each(rows, err, func(scan func(...any) error) error {
 				e, err := scanEvent(scan)

@@ -26,7 +26,8 @@ import (
 // A backup is a folder: the configuration, a copy of the database as it was at
 // one moment, and the files of the blobs that this copy names. The manifest is
 // written last; a folder without one is no backup. The master key is never in
-// it: whoever finds a backup reads no mail.
+// it: whoever finds a backup opens no mail. The database is not encrypted,
+// though, and tells names, subjects and first words.
 
 // What lies in the folder of a backup.
 const (

@@ -189,4 +189,3 @@ func TestEveryoneWhoNamesABlobIsAsked(t *testing.T) {
 		t.Errorf("a query of Named is not of the form that verify turns round: %v", err)
 	}
 }
-

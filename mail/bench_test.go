@@ -41,7 +41,7 @@ func BenchmarkFoldFrench(b *testing.B) {
 	b.SetBytes(int64(len(raw)))
 	dst := make([]byte, 0, 2*len(raw))
 	for b.Loop() {
-		dst = AppendFold(dst[:0], raw)
+		dst = appendFold(dst[:0], 0, raw)
 	}
 }
 

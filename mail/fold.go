@@ -29,10 +29,8 @@ func folded(s string) bool {
 	return true
 }
 
-// AppendFold appends the folded src to dst, as if dst were empty.
-func AppendFold(dst, src []byte) []byte { return appendFold(dst, len(dst), src) }
-
-// appendFold: what was folded before begins at start of dst.
+// appendFold appends the folded src to dst; what was folded before begins at
+// start of dst.
 func appendFold[T string | []byte](dst []byte, start int, src T) []byte {
 	for i := 0; i < len(src); {
 		if src[i] >= utf8.RuneSelf {

@@ -1,94 +1,9 @@
 package mail
 
-import (
-	"bufio"
-	"io"
-	"strings"
-)
+import "strings"
 
 // Field is one header field. Value is unfolded and trimmed, not decoded.
 type Field struct{ Name, Value string }
-
-// Header is the fields of a header block in their order.
-type Header struct{ Fields []Field }
-
-// Get is the first field of that name, decoded to show it (see Words); ""
-// when there is none. Case does not matter.
-func (h Header) Get(name string) string {
-	for _, f := range h.Fields {
-		if strings.EqualFold(f.Name, name) {
-			return Words(f.Value)
-		}
-	}
-	return ""
-}
-
-// Raw is the values of all fields of that name as they were written, unfolded.
-func (h Header) Raw(name string) []string {
-	var all []string
-	for _, f := range h.Fields {
-		if strings.EqualFold(f.Name, name) {
-			all = append(all, f.Value)
-		}
-	}
-	return all
-}
-
-// Has says whether there is a field of that name.
-func (h Header) Has(name string) bool {
-	for _, f := range h.Fields {
-		if strings.EqualFold(f.Name, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// ParseHeader reads a header block, up to its empty line if it has one. Lines
-// that are no field are left out.
-func ParseHeader(block []byte) Header {
-	var h Header
-	for rest := string(block); rest != ""; {
-		var line string
-		line, rest = cutLine(rest)
-		if line == "\n" || line == "\r\n" {
-			break
-		}
-		if name, value, ok := splitField(line); ok {
-			h.Fields = append(h.Fields, Field{name, unfold(value)})
-		}
-	}
-	return h
-}
-
-// ReadHeader reads a header block from br and leaves br behind its empty line.
-// Of a block longer than max octets the first max are returned, with an error
-// of kind BadContent; br is behind its empty line then too. A block that ends
-// with the input is no error.
-func ReadHeader(br *bufio.Reader, max int) (Header, error) {
-	var block []byte
-	long := false
-	for start := true; ; {
-		line, err := br.ReadSlice('\n')
-		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
-			return ParseHeader(block), err
-		}
-		if room := max - len(block); len(line) > room {
-			long = long || len(strings.Trim(string(line[:min(len(line), 3)]), "\r\n")) > 0
-			block = append(block, line[:room]...)
-		} else {
-			block = append(block, line...)
-		}
-		if err == io.EOF || start && (string(line) == "\n" || string(line) == "\r\n") {
-			break
-		}
-		start = err == nil
-	}
-	if long {
-		return ParseHeader(block), Refuse(BadContent, "header-too-long")
-	}
-	return ParseHeader(block), nil
-}
 
 // cutLine takes a field with its folded lines, or an empty line, off block.
 func cutLine(block string) (line, rest string) {

@@ -72,7 +72,8 @@ func TestWrittenParametersAreReadAgain(t *testing.T) {
 				t.Fatalf("a line of %d: %q", len(line), line)
 			}
 		}
-		_, params := parseParams(ParseHeader([]byte(h.b.String())).Raw("content-disposition")[0])
+		_, value, _ := splitField(h.b.String())
+		_, params := parseParams(unfold(value))
 		if params["filename"] != v {
 			t.Fatalf("%q was written as %q, and read as %q", v, h.b.String(), params["filename"])
 		}

@@ -71,9 +71,10 @@ func newACME(ctx context.Context, cfg *config.Config, log *slog.Logger) (*acme, 
 		DefaultServerName:  cfg.Hostname,
 		FallbackServerName: cfg.Hostname,
 		// A start must not wait for the authority's other services.
-		OCSP:    certmagic.OCSPConfig{DisableStapling: true},
-		OnEvent: a.happened,
-		Logger:  quiet,
+		OCSP:           certmagic.OCSPConfig{DisableStapling: true},
+		OnEvent:        a.happened,
+		ShouldEmitFunc: func(event string) bool { return strings.HasPrefix(event, "cert_") }, // not at each handshake
+		Logger:         quiet,
 	})
 	a.issuer = certmagic.NewACMEIssuer(a.magic, template)
 	a.magic.Issuers = []certmagic.Issuer{a.issuer}

@@ -34,11 +34,12 @@ func (b backupCommand) Run(c *cli) error {
 	if err != nil {
 		return err
 	}
-	c.printf("%s holds %s as it was at %s: %d members, %d mails, %d files (%s).\n", b.Dest, m.Hostname,
-		m.Made.Local().Format("15:04:05 on 2 January 2006"), m.Members, m.Emails, m.Files, volume(m.Bytes))
-	c.printf("The master key is not in it, so that whoever finds it reads no mail. Keep a copy of %s somewhere else: without the key nothing can be restored. The TLS certificate is not in it either.\n", cfg.Secrets.Key)
+	c.printf("%s holds %s as it was at %s: %s, %s, %s (%s).\n", b.Dest, m.Hostname,
+		m.Made.Local().Format("15:04:05 on 2 January 2006"), count(m.Members, "member"), count(m.Emails, "mail"), count(int64(m.Files), "file"), volume(m.Bytes))
+	c.printf("The master key is not in it: whoever finds the backup cannot open a mail, but can read names, subjects and first words, so lock it away.\n")
+	c.printf("Keep a copy of %s apart from it: without the key nothing can be restored. The TLS certificate is not in it either.\n", cfg.Secrets.Key)
 	if n := len(m.Incomplete); n > 0 {
-		return refused{fmt.Sprintf("the backup is made, but the bytes of %d blobs are missing or damaged on this host: see `colporteur verify`", n)}
+		return refused{fmt.Sprintf("the backup is made, but the bytes of %s are missing or damaged on this host: see `colporteur verify`", count(int64(n), "blob"))}
 	}
 	return nil
 }
@@ -86,15 +87,15 @@ func (r restoreCommand) Run(c *cli) error {
 		}
 		return err
 	}
-	c.printf("%s is %s again, as it was at %s: %d members, %d mails, %d files.\n", cfg.Data, done.Hostname,
-		done.Made.Local().Format("15:04:05 on 2 January 2006"), done.Members, done.Emails, done.Files)
+	c.printf("%s is %s again, as it was at %s: %s, %s, %s.\n", cfg.Data, done.Hostname,
+		done.Made.Local().Format("15:04:05 on 2 January 2006"), count(done.Members, "member"), count(done.Emails, "mail"), count(int64(done.Files), "file"))
 	if done.Waiting > 0 {
-		c.printf("%d mails were on their way out then. They are tried again when the server starts, and those that went out since are sent twice: see `colporteur queue list` first.\n", done.Waiting)
+		c.printf("On their way out then: %s. They are tried again when the server starts, so what went out since is sent twice: see `colporteur queue list` first.\n", count(done.Waiting, "mail"))
 	}
 	c.printf("Its master key is %s; keep a copy elsewhere.\n", cfg.Secrets.Key)
 	c.printf("Next: colporteur verify --config %s\nThen: colporteur serve --config %s\n", cfg.Path, cfg.Path)
 	if n := len(done.Missing) + len(done.Incomplete); n > 0 {
-		return refused{fmt.Sprintf("everything else is restored, but the bytes of %d blobs are not whole in the backup: `colporteur verify` names them", n)}
+		return refused{fmt.Sprintf("everything else is restored, but the bytes of %s are not whole in the backup: `colporteur verify` names them", count(int64(n), "blob"))}
 	}
 	return nil
 }
@@ -147,14 +148,21 @@ func (verifyCommand) Run(c *cli) error {
 		return err
 	}
 	if f.wrong == 0 {
-		f.good("Every byte could be read: %d blobs, %s.", v.Blobs, volume(v.Bytes))
+		f.good("Every byte could be read: %s, %s.", count(int64(v.Blobs), "blob"), volume(v.Bytes))
 	} else {
-		f.note("%d blobs were looked at, %s could be read. Restore what is damaged from a backup.", v.Blobs, volume(v.Bytes))
+		f.note("Looked at: %s; %s could be read. Restore what is damaged from a backup.", count(int64(v.Blobs), "blob"), volume(v.Bytes))
 	}
 	if v.Unnamed > 0 {
-		f.note("%d files belong to nothing: leftovers of mail that was broken off. The server removes them within a day or two.", v.Unnamed)
+		f.note("Belonging to nothing: %s, left by mail that was broken off or has just come. The server removes what is left over within a day or two.", count(int64(v.Unnamed), "file"))
 	}
 	return f.verdict()
+}
+
+func count(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // volume is amount, where nothing is nothing.

@@ -59,7 +59,7 @@ func TestStoredMessageIsReadBackForThePeerAndTheNotice(t *testing.T) {
 	if got := far.took(); len(got) != 1 || got[0].data != string(w.Prefix)+sample {
 		t.Errorf("got %+v", got)
 	}
-	if p := n.notices(1)[0]; !strings.HasSuffix(p.mail, sample) || !strings.Contains(p.words, "« The lake »") {
+	if p := n.notices(1)[0]; !strings.HasSuffix(p.mail, sample) || !strings.Contains(p.words, "«\u00a0The lake\u00a0»") {
 		t.Errorf("got %q\n%s", p.mail, p.words)
 	}
 	// A recall takes it away.

@@ -18,6 +18,10 @@ func (s *Store) Create(ctx context.Context, account mail.AccountID, name string)
 		return m, err
 	}
 	err = s.write(ctx, func(tx *store.Tx) error {
+		// Two children that are made at once agree about their parent.
+		if err := lockAccount(ctx, tx, account); err != nil {
+			return err
+		}
 		var n int
 		if err := tx.QueryRow(ctx, `SELECT count(*) FROM mailbox WHERE account = $1`, int64(account)).Scan(&n); err != nil {
 			return err

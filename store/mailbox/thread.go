@@ -3,6 +3,7 @@ package mailbox
 import (
 	"context"
 	"hash/fnv"
+	"slices"
 
 	"colporteur/mail"
 	"colporteur/store"
@@ -17,34 +18,45 @@ func thread(ctx context.Context, tx *store.Tx, account mail.AccountID, e EmailID
 		return t, nil
 	}
 	refs := references(sum)
-	found := false
-	if len(refs) > 0 {
-		var err error
-		if t, found, err = lookup(ctx, tx, account, refs); err != nil {
-			return 0, err
-		}
-		if !found {
-			t = ThreadID(e)
+	own := int64(0)
+	ask := refs
+	if sum.MessageID != "" {
+		own = threadHash(sum.MessageID)
+		if len(refs) > 0 {
+			ask = append(slices.Clip(refs), own)
 		}
 	}
-	if sum.MessageID != "" {
-		own := threadHash(sum.MessageID)
-		n, err := refer(ctx, tx, account, t, own)
+	known := false
+	if len(ask) > 0 {
+		found, ok, err := lookup(ctx, tx, account, ask)
 		if err != nil {
 			return 0, err
 		}
-		if n == 0 && !found {
-			if known, ok, err := lookup(ctx, tx, account, []int64{own}); err != nil {
-				return 0, err
-			} else if ok {
-				t, found = known, true
-			}
+		if known = ok; known {
+			t = found
 		}
 	}
-	if !found {
-		// So that other answers to a mail we never saw meet here.
-		if _, err := refer(ctx, tx, account, t, refs...); err != nil {
+	name := []int64(nil)
+	if own != 0 {
+		name = append(name, own)
+	}
+	if !known {
+		// So that other answers to a mail we never saw meet here. In one order:
+		// two mails that refer to each other must not wait in a circle.
+		name = append(name, refs...)
+		slices.Sort(name)
+		name = slices.Compact(name)
+	}
+	n, err := refer(ctx, tx, account, t, name...)
+	if err != nil {
+		return 0, err
+	}
+	if int(n) < len(name) && !known {
+		// An earlier copy, or a relation that came at the same moment.
+		if found, ok, err := lookup(ctx, tx, account, append(slices.Clip(refs), name...)); err != nil {
 			return 0, err
+		} else if ok {
+			t = found
 		}
 	}
 	return t, nil

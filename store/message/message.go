@@ -11,7 +11,10 @@ package message
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"colporteur/mail"
@@ -141,7 +144,7 @@ func (s *Store) get(ctx context.Context, tx *store.Tx, id ID) (*Message, error) 
 func (s *Store) Delete(ctx context.Context, tx *store.Tx, ids ...ID) error {
 	for _, id := range ids {
 		m, err := s.get(ctx, tx, id)
-		if err == store.ErrNoRows {
+		if errors.Is(err, store.ErrNoRows) {
 			continue
 		}
 		if err != nil {
@@ -158,10 +161,7 @@ func (s *Store) Delete(ctx context.Context, tx *store.Tx, ids ...ID) error {
 				}
 			})
 		}
-		blobs := make([]blob.ID, 0, len(seen))
-		for b := range seen {
-			blobs = append(blobs, b)
-		}
+		blobs := slices.Sorted(maps.Keys(seen)) // rows are locked in one order
 		if err := s.drop(ctx, tx, id); err != nil {
 			return err
 		}
@@ -180,6 +180,17 @@ func (s *Store) drop(ctx context.Context, tx *store.Tx, id ID) error {
 	return err
 }
 
+// Keep holds a message against the sweeper until tx ends, for a transaction
+// that gives one more name to a message that was there before it.
+// store.ErrNoRows: it is gone already.
+func (s *Store) Keep(ctx context.Context, tx *store.Tx, id ID) error {
+	var one int
+	if err := tx.QueryRow(ctx, `SELECT 1 FROM message WHERE id = $1 FOR UPDATE`, int64(id)).Scan(&one); err != nil {
+		return fmt.Errorf("keep message %d: %w", id, err)
+	}
+	return nil
+}
+
 // Sweep forgets messages that nothing names any more and that are older than
 // age; their blobs follow when blob.Sweep finds them unnamed. The bounds of the
 // age and the re-check inside the deleting transaction protect a message that
@@ -191,24 +202,43 @@ func (s *Store) Sweep(ctx context.Context, age time.Duration) (int, error) {
 	limit := store.Micros(s.now().Add(-age))
 	n, after := 0, int64(0)
 	for {
-		var ids []int64
+		// Nearly all old messages are named. They are told apart in a reading
+		// transaction: a writing one holds up everybody's mail on SQLite.
+		var ids, unnamed []int64
 		err := s.DB.Read(ctx, func(tx *store.Tx) error {
 			rows, err := tx.Query(ctx, `SELECT id FROM message WHERE created < $1 AND id > $2 ORDER BY id LIMIT 500`, limit, after)
-			return store.Each(rows, err, func(scan func(...any) error) error {
+			err = store.Each(rows, err, func(scan func(...any) error) error {
 				var id int64
 				err := scan(&id)
 				ids = append(ids, id)
 				return err
 			})
+			for i := 0; err == nil && i < len(ids); i++ {
+				var named bool
+				if named, err = s.named(ctx, tx, ids[i]); !named {
+					unnamed = append(unnamed, ids[i])
+				}
+			}
+			return err
 		})
 		if err != nil || len(ids) == 0 {
 			return n, err
 		}
 		after = ids[len(ids)-1]
+		if len(unnamed) == 0 {
+			continue
+		}
 		dropped := 0
 		err = s.DB.Write(ctx, func(tx *store.Tx) error {
 			dropped = 0 // the transaction may run again
-			for _, id := range ids {
+			for _, id := range unnamed {
+				// Under the lock that Keep takes too: whoever named the message
+				// meanwhile has committed, and is seen, or waits and finds it gone.
+				if err := s.Keep(ctx, tx, ID(id)); errors.Is(err, store.ErrNoRows) {
+					continue // recalled meanwhile
+				} else if err != nil {
+					return err
+				}
 				named, err := s.named(ctx, tx, id)
 				if err != nil {
 					return err
@@ -231,9 +261,6 @@ func (s *Store) Sweep(ctx context.Context, age time.Duration) (int, error) {
 
 func (s *Store) named(ctx context.Context, tx *store.Tx, id int64) (bool, error) {
 	var one int
-	if err := tx.QueryRow(ctx, `SELECT 1 FROM message WHERE id = $1 FOR UPDATE`, id).Scan(&one); err != nil {
-		return true, err
-	}
 	for _, q := range s.Named {
 		switch err := tx.QueryRow(ctx, q, id).Scan(&one); err {
 		case nil:

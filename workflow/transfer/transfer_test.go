@@ -147,7 +147,7 @@ func TestEachGuestGetsALinkOfTheirOwn(t *testing.T) {
 					t.Errorf("%s: the invitation lacks %q:\n%s", guest, s, got.Text)
 				}
 			}
-			if from, reply := got.Header.Get("From"), got.Header.Get("Reply-To"); from != `"Ann Petit par Colporteur" <envoi@home.test>` || reply != "ann@home.test" {
+			if from, reply := got.Header.Get("From"), got.Header.Get("Reply-To"); from != "Ann Petit par Colporteur <envoi@home.test>" || reply != "ann@home.test" {
 				t.Errorf("%s: From %s, Reply-To %s", guest, from, reply)
 			}
 			if got.Header.Get("Auto-Submitted") != "auto-generated" || strings.Contains(got.Raw, "SHA-256") {

@@ -282,10 +282,12 @@ func (h *House) Compose(m Mail) []byte {
 			"Content-Disposition": {mime.FormatMediaType("attachment", map[string]string{"filename": f.Name})}})
 		if f.Base64 == "" {
 			enc := base64.StdEncoding.EncodeToString(f.Bytes)
+			var lines strings.Builder
 			for len(enc) > 76 {
-				f.Base64, enc = f.Base64+enc[:76]+"\r\n", enc[76:]
+				lines.WriteString(enc[:76] + "\r\n")
+				enc = enc[76:]
 			}
-			f.Base64 += enc
+			f.Base64 = lines.String() + enc
 		}
 		io.WriteString(p, f.Base64)
 	}

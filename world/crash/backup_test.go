@@ -209,7 +209,7 @@ func TestOneChangedByteIsFound(t *testing.T) {
 	}
 	// A backup takes what there is, and says that it is not all.
 	again := saved + "2"
-	if out, err := p.Try("", "backup", again, "--config", p.Config); err == nil || !strings.Contains(out, "1 blobs are missing or damaged") {
+	if out, err := p.Try("", "backup", again, "--config", p.Config); err == nil || !strings.Contains(out, "1 blob are missing or damaged") {
 		t.Errorf("backup: %v\n%s", err, out)
 	}
 	if _, err := os.Stat(filepath.Join(again, "manifest.json")); err != nil {
