@@ -125,10 +125,16 @@ await visit({ javaScriptEnabled: false }, async (page, at) => {
   at('the photos one by one');
   await page.goto(site.base + site.pages.album);
   const photos = await page.locator('.photos a').count();
-  await page.locator('.photos a').first().click();
+  // A click does not wait for the pictures of the page it leads to.
+  const follow = async (link) => {
+    const to = site.base + await link.getAttribute('href');
+    await link.click();
+    await page.waitForURL(to, { waitUntil: 'load' });
+  };
+  await follow(page.locator('.photos a').first());
   for (let i = 1; i < photos; i++) {
     if (await page.locator('.look img').evaluate((e) => !e.complete || e.naturalWidth === 0)) complain('photo', i, 'is not shown');
-    await page.locator('a[rel=next]').click();
+    await follow(page.locator('a[rel=next]'));
   }
   if (await page.locator('a[rel=next]').count()) complain('the last photo has a next one');
 });
