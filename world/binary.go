@@ -166,9 +166,6 @@ func (p *Process) Log() string {
 	return string(bytes.TrimSpace(b))
 }
 
-// PID is the server's.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
-
 // Kill ends the server as a power cut would end it.
 func (p *Process) Kill() {
 	if p.cmd == nil {

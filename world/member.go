@@ -68,7 +68,6 @@ type Option func(*Draft)
 
 func Subject(s string) Option { return func(d *Draft) { d.Subject = s } }
 func Text(s string) Option    { return func(d *Draft) { d.Text = s } }
-func Header(h string) Option  { return func(d *Draft) { d.Header = append(d.Header, h) } }
 func Bcc(a string) Option     { return func(d *Draft) { d.Bcc = append(d.Bcc, a) } }
 func Cc(who ...any) Option {
 	return func(d *Draft) {
