@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -69,14 +70,23 @@ func Setup(t testing.TB, data string, replace ...string) *Process {
 		t.Fatal(err)
 	}
 	text := string(b)
-	for name, port := range map[string]string{"mx": "2525", "submission": "2587", "submissions": "2465", "imap": "2143", "imaps": "2993", "http": "8080", "metrics": "9465", "sieve": "4190"} {
-		a := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-		text = strings.ReplaceAll(text, "127.0.0.1:"+port, a)
-		if name == "http" {
-			text = strings.ReplaceAll(text, "localhost:"+port, "localhost:"+a[strings.LastIndexByte(a, ':')+1:])
-		}
-		p.Ports[name] = a
+	// One pass, so that a port that was put in is not taken for one to replace;
+	// and all are held until all are chosen, so that none comes twice.
+	names := map[string]string{"2525": "mx", "2587": "submission", "2465": "submissions", "2143": "imap", "2993": "imaps", "8080": "http", "9465": "metrics", "4190": "sieve"}
+	chosen := map[string]string{}
+	for port, name := range names {
+		ln := hold(t)
+		defer ln.Close()
+		p.Ports[name] = ln.Addr().String()
+		chosen[port] = p.Ports[name][strings.LastIndexByte(p.Ports[name], ':')+1:]
 	}
+	text = regexp.MustCompile(`(127\.0\.0\.1|localhost):(\d+)`).ReplaceAllStringFunc(text, func(a string) string {
+		host, port, _ := strings.Cut(a, ":")
+		if chosen[port] == "" {
+			return a
+		}
+		return host + ":" + chosen[port]
+	})
 	for i := 0; i+1 < len(replace); i += 2 {
 		if !regexp.MustCompile(replace[i]).MatchString(text) {
 			t.Fatalf("the configuration has no %q:\n%s", replace[i], text)
@@ -88,6 +98,19 @@ func Setup(t testing.TB, data string, replace ...string) *Process {
 	}
 	t.Cleanup(p.Kill)
 	return p
+}
+
+// hold takes a free port below those the kernel gives to clients: while a
+// killed server is down, no connection of somebody else's may sit on its port.
+func hold(t testing.TB) net.Listener {
+	t.Helper()
+	for range 1000 {
+		if ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000))); err == nil {
+			return ln
+		}
+	}
+	t.Fatal("no free port")
+	return nil
 }
 
 // Run runs a command of the program and returns what it printed.
