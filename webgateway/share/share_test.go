@@ -472,6 +472,7 @@ func TestARecallStopsDownloadsUnderWay(t *testing.T) {
 			if err == nil || n >= size {
 				t.Errorf("%s: %d bytes came after the recall, and the end looked right (%v)", whole, n, err)
 			}
+			s.Settle()
 			s.One(workflowtest.Ann.Address) // told that it is gone
 		}
 	})
