@@ -24,7 +24,7 @@ import (
 func makers(t *testing.T, f func(t *testing.T, m *Maker)) {
 	t.Run("vips", func(t *testing.T) {
 		if _, err := exec.LookPath("vips"); err != nil {
-			t.Skip("libvips is not installed")
+			t.Fatal("libvips is missing: install Debian's package libvips-tools (make deps does)")
 		}
 		f(t, &Maker{Dir: t.TempDir()})
 	})
@@ -424,7 +424,7 @@ func TestHEICAndWebPAreReadAndCleaned(t *testing.T) {
 	t.Parallel()
 	vips, err := exec.LookPath("vips")
 	if err != nil {
-		t.Skip("libvips is not installed")
+		t.Fatal("libvips is missing: install Debian's package libvips-tools (make deps does)")
 	}
 	for _, c := range []struct {
 		ext         string
