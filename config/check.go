@@ -36,6 +36,8 @@ func check(c *Config, bad report) {
 			bad("dns.resolver", "%q is not an address with a port, such as 127.0.0.1:53", c.DNS.Resolver)
 		}
 	}
+	checkUpdate(c, bad)
+	checkOrigin(c, bad)
 	checkTLS(c, bad)
 	checkListeners(c, bad)
 	if c.Web.URL != "" { // it follows from hostname: what is wrong there is said once
@@ -61,6 +63,45 @@ func check(c *Config, bad report) {
 	}
 	if c.Limits.Drop <= 0 || c.Limits.Drop > MaxDrop {
 		bad("limits.drop", "must be above 0 and at most %s", MaxDrop)
+	}
+}
+
+func checkUpdate(c *Config, bad report) {
+	u := c.DNS.Update
+	if u.Server == "" {
+		if u != (Update{}) {
+			bad("dns.update.server", "is missing: the address with a port of the name server that takes updates")
+		}
+		return
+	}
+	if host, port, err := net.SplitHostPort(u.Server); err != nil || host == "" || !isPort(port) {
+		bad("dns.update.server", "%q is not host:port, such as 127.0.0.1:53", u.Server)
+	}
+	if u.KeyName == "" {
+		bad("dns.update.key_name", "is missing: the name of the TSIG key; updates are never sent unsigned")
+	}
+	if u.Secret == "" {
+		bad("dns.update.secret", "is missing: the path of a file with the TSIG key in base64")
+	}
+	switch u.Algorithm {
+	case "", "hmac-sha256", "hmac-sha384", "hmac-sha512":
+	default:
+		bad("dns.update.algorithm", "%q is none of hmac-sha256, hmac-sha384, hmac-sha512", u.Algorithm)
+	}
+}
+
+func checkOrigin(c *Config, bad report) {
+	for _, d := range c.Origin.TrustedSealers {
+		if !isHostname(d) {
+			bad("origin.trusted_sealers", "%q is not a domain", d)
+		}
+	}
+	for _, f := range c.Origin.Forwarders {
+		_, noNet := netip.ParsePrefix(f)
+		_, noAddr := netip.ParseAddr(f)
+		if noNet != nil && noAddr != nil && !isHostname(f) {
+			bad("origin.forwarders", "%q is neither a network, an address nor a domain", f)
+		}
 	}
 }
 

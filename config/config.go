@@ -37,6 +37,7 @@ type Config struct {
 	Database Database `toml:"database"`
 	Blobs    Blobs    `toml:"blobs"`
 	DNS      DNS      `toml:"dns"`
+	Origin   Origin   `toml:"origin"`
 	TLS      TLS      `toml:"tls"`
 	SMTP     SMTP     `toml:"smtp"`
 	IMAP     IMAP     `toml:"imap"`
@@ -59,6 +60,29 @@ type Blobs struct {
 
 type DNS struct {
 	Resolver string `toml:"resolver"` // "" is the system's
+	// TrustAD believes a resolver that is not on loopback when it says that it
+	// validated an answer (DNSSEC); DANE rests on that.
+	TrustAD bool   `toml:"trust_ad"`
+	Update  Update `toml:"update"`
+}
+
+// Update is where our own records are published by themselves (RFC 2136,
+// signed with TSIG, RFC 8945). Without a server they are printed for a person.
+type Update struct {
+	Server    string `toml:"server"` // host:port of the primary; "" publishes nothing
+	Zone      string `toml:"zone"`   // "" is found by asking for the SOA
+	KeyName   string `toml:"key_name"`
+	Algorithm string `toml:"algorithm"` // "hmac-sha256" unless said
+	Secret    string `toml:"secret"`    // path of a file with the key in base64; absolute after Load
+}
+
+// Origin is whom we believe about where mail comes from.
+type Origin struct {
+	// TrustedSealers are domains whose ARC seals are believed (RFC 8617).
+	TrustedSealers List `toml:"trusted_sealers"`
+	// Forwarders are networks, or domains proven by SPF or DKIM, whose
+	// forwarded mail is not refused for what forwarding breaks.
+	Forwarders List `toml:"forwarders"`
 }
 
 type TLS struct {
@@ -151,6 +175,7 @@ func (c *Config) complete(base string) {
 		c.Secrets.Key = filepath.Join(c.Data, "key")
 	}
 	c.Secrets.Key = absolute(base, c.Secrets.Key)
+	c.DNS.Update.Secret = absolute(base, c.DNS.Update.Secret)
 	c.TLS.ACMECA = absolute(base, c.TLS.ACMECA)
 	c.TLS.Cert = absolute(base, c.TLS.Cert)
 	c.TLS.Key = absolute(base, c.TLS.Key)
