@@ -26,6 +26,7 @@ var arrows = map[string][]string{
 	"locale":          {"mail"},
 	"accounts":        {"store", "mail"},
 	"dns":             {"mail"},
+	"dns/dnstest":     {"dns"},
 	"dkim":            {"mail"},
 	"dkim/...":        {"mail", "dns", "store", "locale/...", "dkim/..."},
 	"delivery":        {"store/...", "mail"},

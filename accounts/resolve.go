@@ -46,6 +46,21 @@ func (s *Service) MaySend(ctx context.Context, u mail.UserID, addr mail.Address)
 	return mail.Refuse(mail.NotYours, "accounts-not-yours", "Address", addr.String(), "Yours", m.Address.String())
 }
 
+// Ours implements delivery.Directory: a domain of ours, or one below it, for
+// what is written as ann@shop.home.test is read as home.test's too.
+func (s *Service) Ours(ctx context.Context, domain string) (bool, error) {
+	domains, _, err := s.domains(ctx)
+	if err != nil || domain == "" {
+		return false, err
+	}
+	for _, d := range domains {
+		if d == domain || strings.HasSuffix(domain, "."+d) {
+			return true, nil
+		}
+	}
+	return domain == s.Hostname, nil
+}
+
 func (s *Service) answer(ctx context.Context, rcpt mail.Address) (answer, error) {
 	if got, ok := s.cache.get(rcpt, s.fresh); ok {
 		return got, nil

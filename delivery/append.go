@@ -21,7 +21,7 @@ func (d *Door) Append(ctx context.Context, u mail.User, box mailbox.ID, flags []
 		date = d.now()
 	}
 	limit := encoded(d.dropLimit())
-	s, err := d.spool(ctx, r, limit, u.Address.Domain)
+	s, err := d.spool(ctx, r, nil, nil, limit, u.Address.Domain)
 	if err != nil {
 		return placed, kinded(err)
 	}

@@ -38,6 +38,9 @@ type Directory interface {
 
 	// MaySend says nil when the member may use addr as a sender; kind NotYours otherwise.
 	MaySend(ctx context.Context, u mail.UserID, addr mail.Address) error
+
+	// Ours says whether a domain, or one above it, is ours.
+	Ours(ctx context.Context, domain string) (bool, error)
 }
 
 // Door takes mail in. Its fields are set once, before use.
@@ -49,6 +52,13 @@ type Door struct {
 	Queue     *queue.Queue
 	Directory Directory
 
+	// Judge is asked about mail from outside; nil believes nothing and says nothing.
+	Judge      Judge
+	Forwarders []string                            // networks, addresses and domains whose forwarded mail is not refused for what forwarding breaks
+	Noted      func(ctx context.Context, j Judged) // hears of every verdict; nil does not
+	Open       map[string]bool                     // patterns of programs that strangers may write to
+	ReturnKey  []byte                              // signs the return paths of forwarded mail
+
 	Hostname string
 	Message  int64  // limit of ordinary mail, in decoded bytes; 0 is 50 MiB
 	Drop     int64  // limit of mail to programs, in decoded bytes; 0 is 3 GiB
@@ -57,6 +67,8 @@ type Door struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
+	repute  repute
+	refused refusals
 	inboxes sync.Map // mail.AccountID → mailbox.ID; an INBOX is never deleted while its account lives
 }
 
@@ -100,7 +112,7 @@ func (d *Door) Recipient(ctx context.Context, env *mail.Envelope, r mail.Recipie
 	if len(env.To) >= MaxRecipients {
 		return mail.Refuse(mail.TooMany, "too-many-recipients", "Max", MaxRecipients)
 	}
-	dest, err := d.Directory.Resolve(ctx, r.Address)
+	dest, err := d.resolve(ctx, env, r.Address)
 	if err != nil {
 		return kinded(err)
 	}
@@ -124,7 +136,7 @@ func (d *Door) permit(ctx context.Context, env *mail.Envelope, r mail.Recipient)
 		case to.Where == mail.ToRelay && env.Origin == mail.FromMX && to.Addr.Key() == r.Address.Key():
 			// An alias may lead elsewhere; a stranger's own wish may not.
 			return mail.Refuse(mail.RelayDenied, "relay-denied", "Address", r.Address.String())
-		case to.Where == mail.ToProgram && env.Origin != mail.FromMember:
+		case to.Where == mail.ToProgram && env.Origin != mail.FromMember && !d.Open[to.Program]:
 			return mail.Refuse(mail.Policy, "program-members-only", "Address", r.Address.String())
 		case to.Where == mail.ToMailbox && to.Quota > 0:
 			used, err := d.Mailboxes.Usage(ctx, to.Account)
@@ -198,7 +210,7 @@ func (d *Door) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) e
 	}
 	for i := range env.To {
 		if r := &env.To[i]; r.Dest == nil {
-			dest, err := d.Directory.Resolve(ctx, r.Address)
+			dest, err := d.resolve(ctx, env, r.Address)
 			if err != nil {
 				return kinded(err)
 			}
@@ -213,7 +225,7 @@ func (d *Door) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) e
 	if claimed(env) {
 		s, err = d.spoolDrop(ctx, env, body)
 	} else {
-		s, err = d.spool(ctx, body, encoded(d.messageLimit()), d.domainOf(env))
+		s, err = d.spoolJudged(ctx, env, head, body)
 	}
 	if err != nil {
 		return kinded(err)
@@ -227,8 +239,42 @@ func (d *Door) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) e
 		return err
 	}
 	d.log().InfoContext(ctx, "accepted", "mail", env.ID, "from", env.From.String(), "ip", env.Client.IP,
-		"user", env.User.ID, "to", len(env.To), "size", s.draft.Size)
+		"user", env.User.ID, "to", len(env.To), "size", s.draft.Size, "proof", head.proof, "action", head.decision.action())
 	return nil
+}
+
+// spoolJudged spools an ordinary mail and, when it is from outside, judges it
+// as it streams. A mail that is refused leaves nothing behind.
+func (d *Door) spoolJudged(ctx context.Context, env *mail.Envelope, head *header, body io.Reader) (*spooled, error) {
+	if d.Judge == nil || env.Origin == mail.FromSystem {
+		return d.spool(ctx, body, nil, nil, encoded(d.messageLimit()), d.domainOf(env))
+	}
+	head.cuts = d.Judge.Forged(head.raw)
+	if env.Origin == mail.FromMember {
+		head.results = d.Judge.Field(nil, env.User.Address.String())
+		return d.spool(ctx, body, nil, head.cuts, encoded(d.messageLimit()), d.domainOf(env))
+	}
+	ctx, cancel := context.WithCancel(ctx) // a client that hangs up ends the judging too
+	defer cancel()
+	judging := d.Judge.Begin(ctx, env, head.raw)
+	s, err := d.spool(ctx, body, judging, head.cuts, encoded(d.messageLimit()), d.domainOf(env))
+	if err != nil {
+		return nil, err
+	}
+	head.verdict = judging.Verdict()
+	head.results, head.proof = d.Judge.Field(head.verdict, ""), d.Judge.Proof(head.verdict)
+	if head.decision, err = d.decide(ctx, env, head.verdict); err == nil && head.decision.refuse != nil {
+		err = head.decision.refuse
+	}
+	if d.Noted != nil && (err == nil || head.decision.refuse != nil) {
+		d.Noted(ctx, Judged{Envelope: env, Verdict: head.verdict, Action: head.decision.action(), Override: head.decision.override})
+	}
+	if err != nil {
+		d.Blobs.Discard(s.draft.Refs...)
+		d.turnedAway(ctx, env, head, s)
+		return nil, err
+	}
+	return s, nil
 }
 
 func (d *Door) domainOf(env *mail.Envelope) string {
@@ -260,6 +306,9 @@ func kinded(err error) error {
 func (d *Door) Sweep(ctx context.Context, age time.Duration) error {
 	return d.DB.Write(ctx, func(tx *store.Tx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM accepted_once WHERE at < $1`, store.Micros(d.now().Add(-age)))
-		return err
+		if err != nil {
+			return err
+		}
+		return d.sweepReturns(ctx, tx)
 	})
 }

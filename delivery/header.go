@@ -21,6 +21,13 @@ const maxHeader = 256 << 10
 type header struct {
 	deliveredTo []string // keys of addresses it was delivered to before
 	missing     []byte   // fields a member's mail program left out
+
+	raw      []byte        // as it came, with its empty line; cut off at maxHeader
+	cuts     [][2]int      // of raw: what is kept and not served
+	results  []byte        // our Authentication-Results
+	verdict  *mail.Verdict // nil: nobody judged
+	proof    string        // the same in a few words
+	decision decision
 }
 
 // header reads the header block, and gives back a body that begins with it
@@ -98,7 +105,8 @@ func (d *Door) header(env *mail.Envelope, body io.Reader) (*header, io.Reader, e
 			h.missing = fmt.Appendf(h.missing, "Message-ID: <%s@%s>\r\n", env.ID, d.Hostname)
 		}
 	}
-	return h, io.MultiReader(&kept, br), nil
+	h.raw = kept.Bytes()
+	return h, io.MultiReader(bytes.NewReader(h.raw), br), nil
 }
 
 // received is the Received field (RFC 5321 §4.4). A member's address and
@@ -138,8 +146,9 @@ func helo(s string) string {
 
 // mailboxPrefix is the fields a copy in a mailbox is served with.
 func (d *Door) mailboxPrefix(env *mail.Envelope, rcpt mail.Address, received []byte, h *header) []byte {
-	b := make([]byte, 0, len(received)+len(h.missing)+160)
+	b := make([]byte, 0, len(received)+len(h.missing)+len(h.results)+160)
 	b = fmt.Appendf(b, "Return-Path: <%s>\r\nDelivered-To: %s\r\n", env.From, rcpt)
+	b = append(b, h.results...)
 	b = append(b, received...)
 	return append(b, h.missing...)
 }

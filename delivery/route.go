@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -19,6 +20,7 @@ import (
 const (
 	JobProgram = "program" // payload Program
 	JobRelay   = "relay"   // payload Relay; Lane is the domain
+	JobOpen    = "open"    // payload Program, of a program that strangers may write to: Sender proves nothing, Verdict does
 )
 
 // Program is the payload of a job for a workflow.
@@ -30,6 +32,7 @@ type Program struct {
 	Sender  mail.User      // proven
 	From    mail.Address   // envelope sender
 	Guests  []mail.Address // the other recipients of the transaction
+	Verdict *mail.Verdict  `json:",omitempty"` // JobOpen only
 	At      time.Time
 }
 
@@ -48,6 +51,8 @@ type Relay struct {
 	Ret     mail.Ret
 	At      time.Time // accepted
 	Warned  bool      // a delay notice was sent
+	Member  bool      `json:",omitempty"` // a member wrote it, who signed in
+	Forward *Forward  `json:",omitempty"` // an alias leads there
 }
 
 // routes is where the copies of one mail go, each place once.
@@ -55,9 +60,10 @@ type routes struct {
 	mailboxes []mail.Destination
 	relays    []Relay
 	programs  []Program
+	reports   []Program
 }
 
-func (d *Door) route(env *mail.Envelope, head *header) (*routes, error) {
+func (d *Door) route(ctx context.Context, env *mail.Envelope, head *header) (*routes, error) {
 	rt := &routes{}
 	claim := claimed(env)
 	seen := map[mail.AccountID]bool{}
@@ -67,6 +73,9 @@ func (d *Door) route(env *mail.Envelope, head *header) (*routes, error) {
 			case to.Where == mail.ToProgram && claim:
 				rt.programs = append(rt.programs, Program{Mail: env.ID, Pattern: to.Program, Address: to.Addr,
 					Sender: env.User, From: env.From, At: env.Received})
+			case to.Where == mail.ToProgram && d.Open[to.Program]:
+				rt.reports = append(rt.reports, Program{Mail: env.ID, Pattern: to.Program, Address: to.Addr,
+					Sender: env.User, From: env.From, Verdict: head.verdict, At: env.Received})
 			case to.Where == mail.ToProgram:
 				return nil, mail.Refuse(mail.Policy, "program-members-only", "Address", r.Address.String())
 			case claim:
@@ -78,7 +87,15 @@ func (d *Door) route(env *mail.Envelope, head *header) (*routes, error) {
 				seen[to.Account] = true
 				rt.mailboxes = append(rt.mailboxes, to)
 			case to.Where == mail.ToRelay:
-				rt.addRelay(env, r, to)
+				var f *Forward
+				from := env.From
+				if to.Addr.Key() != r.Address.Key() {
+					var err error
+					if f, from, err = d.forward(ctx, env, head, r.Address); err != nil {
+						return nil, err
+					}
+				}
+				rt.addRelay(env, r, to, from, f)
 			}
 		}
 	}
@@ -98,16 +115,17 @@ func (d *Door) route(env *mail.Envelope, head *header) (*routes, error) {
 	// Accounts are locked in one order, so that two mails to the same people do
 	// not wait for each other in a circle.
 	slices.SortFunc(rt.mailboxes, func(a, b mail.Destination) int { return cmp.Compare(a.Account, b.Account) })
-	if len(rt.mailboxes)+len(rt.relays)+len(rt.programs) == 0 {
+	if len(rt.mailboxes)+len(rt.relays)+len(rt.programs)+len(rt.reports) == 0 {
 		return nil, mail.Wrap(mail.NoSuchUser, fmt.Errorf("mail %s has nowhere to go", env.ID))
 	}
 	return rt, nil
 }
 
-func (rt *routes) addRelay(env *mail.Envelope, r mail.Recipient, to mail.Destination) {
+func (rt *routes) addRelay(env *mail.Envelope, r mail.Recipient, to mail.Destination, from mail.Address, f *Forward) {
 	r.Address, r.Dest = to.Addr, nil
 	for i := range rt.relays {
-		if j := &rt.relays[i]; j.To[0].Domain == to.Addr.Domain {
+		j := &rt.relays[i]
+		if same := j.Forward == nil && f == nil || j.Forward != nil && f != nil && j.Forward.By == f.By; same && j.To[0].Domain == to.Addr.Domain {
 			for _, have := range j.To {
 				if have.Address == r.Address {
 					return
@@ -117,14 +135,14 @@ func (rt *routes) addRelay(env *mail.Envelope, r mail.Recipient, to mail.Destina
 			return
 		}
 	}
-	rt.relays = append(rt.relays, Relay{Mail: env.ID, From: env.From, To: []mail.Recipient{r}, Body: env.Body,
+	rt.relays = append(rt.relays, Relay{Mail: env.ID, From: from, Forward: f, Member: env.Origin == mail.FromMember, To: []mail.Recipient{r}, Body: env.Body,
 		UTF8: env.UTF8, TLS: env.RequireTLS, EnvID: env.EnvID, Ret: env.Ret, At: env.Received})
 }
 
 // commit is the one transaction. What it needs is prepared before it: on SQLite
 // everybody else's mail waits while it runs.
 func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *spooled) error {
-	rt, err := d.route(env, head)
+	rt, err := d.route(ctx, env, head)
 	if err != nil {
 		return err
 	}
@@ -149,13 +167,22 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 		}
 		jobs = append(jobs, queue.Job{Kind: JobProgram, Lane: p.Sender.Address.Key(), Payload: payload, Message: int64(s.draft.ID)})
 	}
+	for i := range rt.reports {
+		p := &rt.reports[i]
+		p.Message = s.draft.ID
+		payload, err := json.Marshal(p)
+		if err != nil {
+			return err
+		}
+		jobs = append(jobs, queue.Job{Kind: JobOpen, Lane: p.Pattern, Payload: payload, Message: int64(s.draft.ID)})
+	}
 	boxes := make([]mailbox.ID, len(rt.mailboxes))
 	for i, to := range rt.mailboxes {
-		if boxes[i], err = d.inbox(ctx, to.Account); err != nil {
+		if boxes[i], err = d.box(ctx, to.Account, head.decision.junk); err != nil {
 			return err
 		}
 	}
-	came, err := d.wayIn(env, s)
+	came, err := d.wayIn(env, head, s)
 	if err != nil {
 		return err
 	}
@@ -183,6 +210,22 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 		}
 		return came.insert(ctx, tx)
 	})
+}
+
+// box is where a mail is filed. A member who removed the Junk folder gets what
+// belongs there in the INBOX: better seen than lost.
+func (d *Door) box(ctx context.Context, a mail.AccountID, junk bool) (id mailbox.ID, err error) {
+	if !junk {
+		return d.inbox(ctx, a)
+	}
+	err = d.DB.Read(ctx, func(tx *store.Tx) error {
+		id, err = d.Mailboxes.ByRole(ctx, tx, a, mailbox.Junk)
+		return err
+	})
+	if errors.Is(err, store.ErrNoRows) || mail.Is(err, mail.NotFound) {
+		return d.inbox(ctx, a)
+	}
+	return id, err
 }
 
 func (d *Door) inbox(ctx context.Context, a mail.AccountID) (id mailbox.ID, err error) {

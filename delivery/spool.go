@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,11 +59,20 @@ func copyBounded(dst io.Writer, src io.Reader, limit int64, tooBig func(int64) e
 }
 
 // spool keeps an ordinary mail in one blob and reads its structure on the way.
-func (d *Door) spool(ctx context.Context, body io.Reader, limit int64, domain string) (*spooled, error) {
+// witness, when not nil, gets every octet too. cuts are ranges of the header
+// that are kept and not served: the message leads around them.
+func (d *Door) spool(ctx context.Context, body io.Reader, witness io.Writer, cuts [][2]int, limit int64, domain string) (*spooled, error) {
 	w := d.Blobs.Create()
 	defer w.Abort()
 	scan := &mail.Scanner{}
-	n, err := copyBounded(io.MultiWriter(w, scan), body, limit, func(int64) error {
+	outs := []io.Writer{w, scan}
+	if len(cuts) > 0 {
+		outs[1] = &around{w: scan, cuts: cuts}
+	}
+	if witness != nil {
+		outs = append(outs, witness)
+	}
+	n, err := copyBounded(io.MultiWriter(outs...), body, limit, func(int64) error {
 		return d.tooBig(limit, d.messageLimit(), domain)
 	})
 	if err != nil {
@@ -76,7 +86,54 @@ func (d *Door) spool(ctx context.Context, body io.Reader, limit int64, domain st
 	if err != nil {
 		return nil, err
 	}
-	draft := &message.Draft{ID: message.ID(newID()), Size: n, Summary: sum, Refs: []blob.Ref{ref},
-		Segments: []message.Segment{{Kind: message.Raw, Blob: ref.ID, Length: n}}}
+	draft := &message.Draft{ID: message.ID(newID()), Summary: sum, Refs: []blob.Ref{ref}, Segments: pieces(ref.ID, n, cuts)}
+	for _, p := range draft.Segments {
+		draft.Size += p.Length
+	}
 	return &spooled{draft: draft, words: mailbox.Sign(sum, text)}, nil
+}
+
+// pieces are n octets of a blob without the cuts.
+func pieces(id blob.ID, n int64, cuts [][2]int) (out []message.Segment) {
+	at := int64(0)
+	for _, c := range append(slices.Clone(cuts), [2]int{int(n), int(n)}) {
+		if end := int64(c[0]); end > at || n == 0 {
+			out = append(out, message.Segment{Kind: message.Raw, Blob: id, Start: at, Length: end - at})
+		}
+		at = int64(c[1])
+	}
+	return out
+}
+
+// around passes on what is written to it, save the cuts.
+type around struct {
+	w    io.Writer
+	cuts [][2]int
+	at   int
+}
+
+func (a *around) Write(p []byte) (int, error) {
+	all := len(p)
+	for len(p) > 0 {
+		n, skip := len(p), false
+		if len(a.cuts) > 0 {
+			from, to := a.cuts[0][0], a.cuts[0][1]
+			switch {
+			case a.at >= to:
+				a.cuts = a.cuts[1:]
+				continue
+			case a.at >= from:
+				n, skip = min(n, to-a.at), true
+			default:
+				n = min(n, from-a.at)
+			}
+		}
+		if !skip {
+			if _, err := a.w.Write(p[:n]); err != nil {
+				return 0, err
+			}
+		}
+		p, a.at = p[n:], a.at+n
+	}
+	return all, nil
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"colporteur/mail"
@@ -20,6 +21,16 @@ const (
 	Bounced   = "bounced"   // given up; the sender is told if they may be
 	Processed = "processed" // a program did its work
 	Declined  = "declined"  // a program would not, and told the sender why
+	Refused   = "refused"   // its sender's server was told no, for what the mail claims to be; nothing is stored
+	Held      = "held"      // an operator keeps it back
+	Released  = "released"  // and lets it go
+	Cancelled = "cancelled" // given up by an operator or its sender
+)
+
+// What was done with a mail from outside after it was judged.
+const (
+	ToInbox = "inbox"
+	ToJunk  = "junk"
 )
 
 // Event is one thing that happened to one mail. Which fields it has depends on What.
@@ -37,6 +48,13 @@ type Event struct {
 	IP        string `json:",omitempty"`
 	Helo      string `json:",omitempty"`
 	Size      int64  `json:",omitempty"`
+
+	// Accepted and Refused, of mail from outside: what was found out about its
+	// origin, such as "spf=pass dkim=pass dmarc=pass", and what was done with it.
+	Proof  string `json:",omitempty"`
+	Action string `json:",omitempty"` // ToInbox, ToJunk
+
+	Why mail.Text `json:",omitzero"` // Refused, Delayed, Bounced: the reason as a person is told it
 
 	Host  string `json:",omitempty"` // Relayed: who took it
 	TLS   string `json:",omitempty"` // Accepted, Relayed: of the connection
@@ -110,9 +128,12 @@ const maxMessageID = 998
 
 // wayIn is the row of a mail that is being accepted: made before the
 // transaction, because on SQLite everybody waits while one runs.
-func (d *Door) wayIn(env *mail.Envelope, s *spooled) (row, error) {
+func (d *Door) wayIn(env *mail.Envelope, head *header, s *spooled) (row, error) {
 	e := Event{Mail: env.ID, At: env.Received, What: Accepted, MessageID: s.draft.Summary.MessageID,
-		Helo: env.Client.Helo, Size: s.draft.Size, TLS: env.Client.TLS, To: make([]Stop, 0, len(env.To))}
+		Helo: env.Client.Helo, Size: s.draft.Size, TLS: env.Client.TLS, To: make([]Stop, 0, len(env.To)), Proof: head.proof}
+	if head.verdict != nil {
+		e.Action = head.decision.action()
+	}
 	if !env.From.IsZero() {
 		e.From = env.From.Key()
 	}
@@ -192,7 +213,7 @@ func like(s string) string {
 	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(string(b)) + "%"
 }
 
-// about says whether e, an Accepted, is of that Message-ID, address or id.
+// about says whether e, an Accepted or Refused, is of that Message-ID, address or id.
 func (e *Event) about(what, address string) bool {
 	if e.Mail == what || e.MessageID == what || e.From == address || e.Member == address {
 		return true
@@ -214,7 +235,7 @@ func (t *Trace) search(ctx context.Context, what, address string, limit int) (fo
 			if err != nil && err != store.ErrNoRows {
 				return err
 			}
-			rows, err := tx.Query(ctx, `SELECT mail, at, event, detail FROM trace WHERE id >= $1 AND id < $2 AND event = 'accepted'
+			rows, err := tx.Query(ctx, `SELECT mail, at, event, detail FROM trace WHERE id >= $1 AND id < $2 AND event IN ('accepted', 'refused')
 				AND (`+match+`) ORDER BY id DESC`, append([]any{from, before}, args...)...)
 			before = from
 			return store.Each(rows, err, func(scan func(...any) error) error {
@@ -247,11 +268,57 @@ func scanEvent(scan func(...any) error) (e Event, err error) {
 	return e, err
 }
 
+// refusals bounds how many refused mails are remembered: strangers choose how
+// many there are.
+type refusals struct {
+	mu    sync.Mutex
+	since time.Time
+	n     int
+}
+
+// refusedAnHour is more than a person will ask about.
+const refusedAnHour = 1000
+
+func (r *refusals) room(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Sub(r.since) >= time.Hour {
+		r.since, r.n = now, 0
+	}
+	r.n++
+	return r.n <= refusedAnHour
+}
+
+// turnedAway remembers a mail that was refused for what it claims to be: whoever
+// misses it will ask.
+func (d *Door) turnedAway(ctx context.Context, env *mail.Envelope, head *header, s *spooled) {
+	c := head.decision
+	if c.refuse == nil || c.refuse.Kind.Temporary() {
+		return
+	}
+	d.repute.forged(env.Client.IP, d.now())
+	d.log().InfoContext(ctx, "refused", "mail", env.ID, "from", env.From.String(), "ip", env.Client.IP, "proof", head.proof, "err", c.refuse)
+	if !d.refused.room(d.now()) {
+		return
+	}
+	r, err := d.wayIn(env, head, s)
+	if err == nil {
+		var e Event
+		if err = json.Unmarshal([]byte(r.detail), &e); err == nil {
+			e.Mail, e.At, e.What, e.Action, e.Why = env.ID, env.Received, Refused, "", c.refuse.Text
+			err = (&Trace{DB: d.DB, Now: d.Now}).Add(ctx, e)
+		}
+	}
+	if err != nil {
+		d.log().WarnContext(ctx, "not traced", "mail", env.ID, "err", err)
+	}
+}
+
 // later is what happened to a mail after it was accepted.
 func (t *Trace) later(ctx context.Context, id string) (s Story, err error) {
 	err = t.DB.Read(ctx, func(tx *store.Tx) error {
 		s = nil
-		rows, err := tx.Query(ctx, `SELECT mail, at, event, detail FROM trace WHERE mail = $1 AND event <> 'accepted' ORDER BY at, id`, id)
+		rows, err := tx.Query(ctx, `SELECT mail, at, event, detail FROM trace WHERE mail = $1 AND event <> 'accepted' AND event <> 'refused' ORDER BY at, id`, id)
 		return store.Each(rows, err, func(scan func(...any) error) error {
 			e, err := scanEvent(scan)
 			s = append(s, e)

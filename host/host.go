@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"colporteur/accounts"
 	"colporteur/config"
 	"colporteur/delivery"
+	"colporteur/dns"
 	"colporteur/imap"
 	"colporteur/locale"
 	"colporteur/mail"
@@ -40,7 +40,7 @@ type Options struct {
 	TLS *tls.Config // nil: no TLS anywhere
 	// Certificates keeps what TLS hands out fresh; nil when nothing here does.
 	Certificates Certificates
-	Resolver     mail.Resolver
+	DNS          *dns.Client // nil: as the configuration says
 	Now          func() time.Time
 	Log          *slog.Logger
 }
@@ -87,8 +87,11 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Host, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	if opt.Resolver == nil {
-		opt.Resolver = resolver(cfg.DNS.Resolver)
+	if opt.DNS == nil {
+		opt.DNS = &dns.Client{TrustAD: cfg.DNS.TrustAD, Log: opt.Log}
+		if cfg.DNS.Resolver != "" {
+			opt.DNS.Servers = []string{cfg.DNS.Resolver}
+		}
 	}
 	if len(opt.Key) != 32 {
 		return nil, fmt.Errorf("the master key has %d bytes, not 32", len(opt.Key))
@@ -175,7 +178,7 @@ func (h *Host) wireProtocols() {
 		WebURL: cfg.Web.URL, ProxyFrom: cfg.SMTP.ProxyProtocolFrom, Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.IMAP = &imap.Server{Mailboxes: h.Mailboxes, Accounts: h.Accounts, Appender: h.Door, Hostname: cfg.Hostname,
 		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxAppend: int64(cfg.Limits.Drop), Render: render, Now: h.opt.Now, Log: h.opt.Log}
-	h.Relay = &relay.Relay{Queue: h.Queue, Messages: h.Messages, Resolver: h.opt.Resolver, Door: h.Door, Hostname: cfg.Hostname,
+	h.Relay = &relay.Relay{Queue: h.Queue, Messages: h.Messages, Resolver: h.opt.DNS, Door: h.Door, Hostname: cfg.Hostname,
 		Port: cfg.Relay.Port, AllowPrivate: cfg.Relay.AllowPrivate, Smarthost: cfg.Relay.Smarthost,
 		Lang: h.langOf, Trace: h.Trace.Add, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay.Register()
@@ -202,15 +205,4 @@ func (v verifiers) Verifiers(ctx context.Context, name string) ([]smtp.Verifier,
 		out[i] = smtp.Verifier(a)
 	}
 	return out, err
-}
-
-// resolver asks the DNS server at addr; "" is the system's.
-func resolver(addr string) mail.Resolver {
-	if addr == "" {
-		return net.DefaultResolver
-	}
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, network, addr)
-	}}
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"colporteur/config"
+	"colporteur/dns/dnstest"
 	"colporteur/host"
 	"colporteur/mail"
 )
@@ -44,7 +45,7 @@ func New(t testing.TB) *World {
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(&output{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	return &World{T: t, Clock: &Clock{now: time.Now().UTC().Truncate(time.Second)}, DNS: &Zone{}, dir: t.TempDir(), port: freePort(t), Log: log, TLS: certificate(t)}
+	return &World{T: t, Clock: &Clock{now: time.Now().UTC().Truncate(time.Second)}, DNS: &Zone{dnstest.New(t)}, dir: t.TempDir(), port: freePort(t), Log: log, TLS: certificate(t)}
 }
 
 type output struct{ t testing.TB }
@@ -109,7 +110,7 @@ func (s *Server) Start() {
 		f(cfg)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	h, err := host.New(ctx, cfg, host.Options{Key: bytes.Repeat([]byte{42}, 32), TLS: s.World.TLS, Now: s.World.Clock.Now, Resolver: s.World.DNS, Log: s.World.Log.With("host", s.Domain)})
+	h, err := host.New(ctx, cfg, host.Options{Key: bytes.Repeat([]byte{42}, 32), TLS: s.World.TLS, Now: s.World.Clock.Now, DNS: s.World.DNS.Client(), Log: s.World.Log.With("host", s.Domain)})
 	if err != nil {
 		stop()
 		t.Fatalf("start %s: %v", s.Domain, err)
