@@ -231,7 +231,11 @@ func (d *Door) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) e
 		return kinded(err)
 	}
 	s.complete(env)
-	if err := d.commit(ctx, env, head, s); err != nil {
+	commit := d.commit
+	if env.Release.After(d.now()) {
+		commit = d.hold
+	}
+	if err := commit(ctx, env, head, s); err != nil {
 		err = kinded(err)
 		if !mail.Is(err, mail.Unavailable) { // then nobody knows whether it committed; the sweeper will
 			d.Blobs.Discard(s.draft.Refs...)

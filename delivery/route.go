@@ -148,15 +148,28 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 	}
 	received := d.received(env)
 	jobs := make([]queue.Job, 0, len(rt.relays)+len(rt.programs))
+	drafts := []*message.Draft{s.draft}
 	for i := range rt.relays {
 		j := &rt.relays[i]
-		j.Prefix, j.Message = append(received, head.missing...), s.draft.ID
-		j.Size = s.draft.Size + int64(len(j.Prefix))
+		j.Prefix, j.Message = slices.Concat(received, head.missing), s.draft.ID
+		j.Size = s.draft.Size
+		if f := j.Forward; f != nil {
+			j.Prefix = slices.Concat(head.results, received)
+			if f.Rewrite {
+				alt, fields, err := rewritten(s, head, f)
+				if err != nil {
+					return err
+				}
+				drafts = append(drafts, alt)
+				j.Prefix, j.Message, j.Size = append(j.Prefix, fields...), alt.ID, alt.Size
+			}
+		}
+		j.Size += int64(len(j.Prefix))
 		payload, err := json.Marshal(j)
 		if err != nil {
 			return err
 		}
-		jobs = append(jobs, queue.Job{Kind: JobRelay, Lane: j.To[0].Domain, Payload: payload, Message: int64(s.draft.ID)})
+		jobs = append(jobs, queue.Job{Kind: JobRelay, Lane: j.To[0].Domain, Payload: payload, Message: int64(j.Message)})
 	}
 	for i := range rt.programs {
 		p := &rt.programs[i]
@@ -194,8 +207,10 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 				return err
 			}
 		}
-		if err := d.Messages.Insert(ctx, tx, s.draft); err != nil {
-			return err
+		for _, m := range drafts {
+			if err := d.Messages.Insert(ctx, tx, m); err != nil {
+				return err
+			}
 		}
 		for i, to := range rt.mailboxes {
 			in := s.incoming(d.mailboxPrefix(env, to.Addr, received, head), env.Received)

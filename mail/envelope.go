@@ -73,6 +73,10 @@ type Recipient struct {
 	ORCPT  string `json:",omitempty"` // as given, "rfc822;…"
 	Notify Notify `json:",omitempty"`
 
+	// Lost is why this recipient cannot be served, found out after the mail
+	// was accepted; the relay only has to tell the sender. Zero in life.
+	Lost Text `json:",omitzero"`
+
 	// Dest is where the Door found this recipient to go, filled in at RCPT.
 	Dest []Destination `json:"-"`
 }
@@ -93,6 +97,10 @@ type Envelope struct {
 	EnvID      string
 	Ret        Ret
 	Received   time.Time
+
+	// Release is when the mail may go on at the earliest (RFC 4865, JMAP's
+	// FUTURERELEASE); zero is now.
+	Release time.Time
 
 	// Once, when set, names this mail among those we make ourselves: the Door
 	// accepts it one time, and says nil and does nothing the next.

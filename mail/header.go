@@ -19,6 +19,24 @@ func cutLine(block string) (line, rest string) {
 	}
 }
 
+// FieldRanges finds the fields of that name in a header block, however they
+// are spelled, each with its folded lines and its last line end.
+func FieldRanges(block []byte, name string) (found [][2]int) {
+	rest, at := string(block), 0
+	for rest != "" {
+		var line string
+		line, rest = cutLine(rest)
+		if strings.Trim(line, "\r\n") == "" {
+			return found
+		}
+		if n, _, ok := splitField(line); ok && strings.EqualFold(n, name) {
+			found = append(found, [2]int{at, at + len(line)})
+		}
+		at += len(line)
+	}
+	return found
+}
+
 // splitField cuts a line at its colon; ok is false when it is no field. The
 // blanks some programs put before the colon are obsolete, and allowed
 // (RFC 5322 §4.5).

@@ -84,6 +84,13 @@ func (h *headerWriter) addresses(name string, list ...Mailbox) {
 	h.tokens(name, tokens...)
 }
 
+// AddressField is an address field, folded and encoded, with its line end.
+func AddressField(name string, list ...Mailbox) string {
+	var h headerWriter
+	h.addresses(name, list...)
+	return h.b.String()
+}
+
 // encodeText makes words of an unstructured value (RFC 2047 §5 (1)).
 func encodeText(v string) []string {
 	if plainASCII(v) && !strings.Contains(v, "=?") {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -17,6 +18,27 @@ type command struct {
 	params string // what came after
 	size   int64  // SIZE; 0 when not said
 	bad    bool   // the path or SIZE could not be read
+	secure bool   // REQUIRETLS (RFC 8689)
+	hold   hold   // HOLDFOR and HOLDUNTIL (RFC 4865)
+}
+
+// hold is when a mail may leave at the earliest; zero is now.
+type hold struct {
+	wait  time.Duration
+	until time.Time
+	bad   bool
+}
+
+// maxHold is how far ahead that may be.
+const maxHold = 31 * 24 * time.Hour
+
+// at is the moment; false when it is not one we offer.
+func (h hold) at(now time.Time) (time.Time, bool) {
+	t := h.until
+	if h.wait > 0 {
+		t = now.Add(h.wait)
+	}
+	return t, !h.bad && !(h.wait > 0 && !h.until.IsZero()) && !t.After(now.Add(maxHold+time.Minute))
 }
 
 // clean checks a line octet by octet and takes its CR LF away.
@@ -89,7 +111,7 @@ func (c *command) cutPath(prefix string) {
 		}
 		c.path = rest
 	}
-	c.cutSize()
+	c.cutParams()
 }
 
 // closing finds the bracket that ends a path, past quoted ones.
@@ -111,25 +133,37 @@ func closing(s string) int {
 	return -1
 }
 
-// cutSize takes SIZE out of the parameters: go-smtp reads it in 32 bits, and its
-// refusal does not say where large files go.
-func (c *command) cutSize() {
+// cutParams takes what go-smtp must not see out of MAIL's parameters: it reads
+// SIZE in 32 bits, with a refusal that does not say where large files go; asks
+// a connection for its TLS that is not its own; and does not know RFC 4865.
+func (c *command) cutParams() {
 	if c.verb != "MAIL" {
 		return
 	}
 	fields := strings.Fields(c.params)
 	kept := fields[:0]
 	for _, f := range fields {
-		if len(f) < 5 || !strings.EqualFold(f[:5], "SIZE=") {
+		name, value, has := strings.Cut(f, "=")
+		switch strings.ToUpper(name) {
+		case "SIZE":
+			n, err := strconv.ParseUint(value, 10, 63)
+			if err != nil && !(strings.Contains(err.Error(), "range") && len(value) <= 20) || !has { // RFC 1870 §3: up to 20 digits
+				c.bad = true
+				return
+			}
+			c.size = int64(n) // the largest there is when out of range
+		case "REQUIRETLS":
+			c.secure, c.bad = true, c.bad || has
+		case "HOLDFOR":
+			n, err := strconv.ParseUint(value, 10, 31)
+			c.hold.wait = time.Duration(n) * time.Second
+			c.hold.bad = c.hold.bad || err != nil || n == 0
+		case "HOLDUNTIL":
+			t, err := time.Parse(time.RFC3339, value)
+			c.hold.until, c.hold.bad = t, c.hold.bad || err != nil
+		default:
 			kept = append(kept, f)
-			continue
 		}
-		n, err := strconv.ParseUint(f[5:], 10, 63)
-		if err != nil && !(strings.Contains(err.Error(), "range") && len(f) <= 25) { // RFC 1870 §3: up to 20 digits
-			c.bad = true
-			return
-		}
-		c.size = int64(n) // the largest there is when out of range
 	}
 	c.params = strings.Join(kept, " ")
 }

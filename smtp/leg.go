@@ -272,6 +272,9 @@ func (l *leg) Write(p []byte) (int, error) {
 	case bytes.HasPrefix(p, []byte("250")) && bytes.HasPrefix(p[4:], []byte("Hello ")):
 		// RFC 5321 §4.1.1.1: the first word is our name.
 		p = append(append(append([]byte(nil), p[:4]...), l.srv.Hostname...), "\r\n"...)
+		if !final {
+			p = append(p, l.extensions()...)
+		}
 	case bytes.HasPrefix(p, []byte("250 2.0.0 Hello ")): // HELO
 		p = []byte("250 " + l.srv.Hostname + "\r\n")
 	case bytes.HasPrefix(p, []byte("552 5.3.4 Max ")): // BDAT: go-smtp counts before the session can
@@ -287,6 +290,17 @@ func (l *leg) Write(p []byte) (int, error) {
 	}
 	l.reply(p)
 	return n, nil
+}
+
+// extensions are lines of the reply to EHLO for what the leg does itself.
+func (l *leg) extensions() (lines string) {
+	if l.tls != "" {
+		lines += "250-REQUIRETLS\r\n"
+	}
+	if l.house.role != MX {
+		lines += fmt.Sprintf("250-FUTURERELEASE %d %s\r\n", int(maxHold.Seconds()), l.srv.now().Add(maxHold).UTC().Format(time.RFC3339))
+	}
+	return lines
 }
 
 // Close is go-smtp's way to say that it is done with the connection.

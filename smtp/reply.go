@@ -88,6 +88,8 @@ var (
 	badArgument    = fixed(501, 5, 5, 4, "wrong argument")
 	badPath        = fixed(501, 5, 5, 4, "not <address> and parameters")
 	badChunk       = fixed(501, 5, 5, 4, "not a chunk size that is taken here")
+	badHold        = fixed(501, 5, 5, 4, "not a time to which mail is held here")
+	badTLSWish     = fixed(530, 5, 7, 10, "REQUIRETLS goes with TLS")
 	badSequence    = fixed(503, 5, 5, 1, "not now")
 	badBase64      = fixed(501, 5, 5, 2, "not base64")
 	badSASL        = fixed(501, 5, 5, 2, "not a message of this mechanism")

@@ -111,6 +111,16 @@ func (s *session) Mail(_ string, opts *gosmtp.MailOptions) error {
 		EnvID:    opts.EnvelopeID,
 		Received: now,
 	}
+	switch at, ok := cmd.hold.at(now); {
+	case cmd.hold == (hold{}):
+	case !ok || !member:
+		return badHold.smtp()
+	default:
+		env.Release = at
+	}
+	if env.RequireTLS = cmd.secure; cmd.secure && s.tls == "" { // RFC 8689 §4.2
+		return badTLSWish.smtp()
+	}
 	if member {
 		env.Origin = mail.FromMember
 	}
