@@ -93,6 +93,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Host, error) {
 			opt.DNS.Servers = []string{cfg.DNS.Resolver}
 		}
 	}
+	opt.TLS = strict(opt.TLS)
 	if len(opt.Key) != 32 {
 		return nil, fmt.Errorf("the master key has %d bytes, not 32", len(opt.Key))
 	}
@@ -123,6 +124,17 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Host, error) {
 		}
 	}
 	return h, nil
+}
+
+// strict is cfg as every protocol of ours offers TLS.
+func strict(cfg *tls.Config) *tls.Config {
+	if cfg == nil || cfg.CipherSuites != nil {
+		return cfg
+	}
+	cfg = cfg.Clone()
+	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
+	cfg.CipherSuites = smtp.Suites()
+	return cfg
 }
 
 // subkey derives the key for one purpose: a leak of one opens nothing else.

@@ -142,6 +142,16 @@ func (s *Server) init() {
 	})
 }
 
+// Suites are those of TLS 1.2 that RFC 9325 §4.2 leaves: forward secrecy and
+// AEAD. TLS 1.3 has no others.
+func Suites() []uint16 {
+	return []uint16{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	}
+}
+
 // strictTLS is cfg without what RFC 8996 and RFC 9325 have buried.
 func strictTLS(cfg *tls.Config) *tls.Config {
 	if cfg == nil {
@@ -150,11 +160,7 @@ func strictTLS(cfg *tls.Config) *tls.Config {
 	cfg = cfg.Clone()
 	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
 	if cfg.CipherSuites == nil {
-		cfg.CipherSuites = []uint16{
-			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-		}
+		cfg.CipherSuites = Suites()
 	}
 	// A browser that was led here offers h2 or http/1.1: with a list of our own
 	// the handshake ends there (ALPACA). Mail programs offer nothing.

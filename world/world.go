@@ -39,13 +39,16 @@ type World struct {
 }
 
 // New makes an empty world. Its clock stands at an hour of a working day.
-func New(t testing.TB) *World {
+func New(t testing.TB) *World { t.Helper(); return With(t, dnstest.New(t)) }
+
+// With is New with a DNS that others share.
+func With(t testing.TB, zone *dnstest.Zone) *World {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(&output{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	return &World{T: t, Clock: &Clock{now: time.Now().UTC().Truncate(time.Second)}, DNS: &Zone{dnstest.New(t)}, dir: t.TempDir(), port: freePort(t), Log: log, TLS: certificate(t)}
+	return &World{T: t, Clock: &Clock{now: time.Now().UTC().Truncate(time.Second)}, DNS: &Zone{zone}, dir: t.TempDir(), port: freePort(t), Log: log, TLS: certificate(t)}
 }
 
 type output struct{ t testing.TB }
@@ -65,6 +68,9 @@ func freePort(t testing.TB) int {
 	defer ln.Close()
 	return ln.Addr().(*net.TCPAddr).Port
 }
+
+// Port is where every server takes mail from others.
+func (w *World) Port() int { return w.port }
 
 // Server is one host of the world.
 type Server struct {

@@ -26,11 +26,14 @@ type Zone struct {
 }
 
 // New starts an empty one; it ends with the test.
-func New(t testing.TB) *Zone {
+func New(t testing.TB) *Zone { t.Helper(); return At(t, "127.0.0.1:0") }
+
+// At is New at an address: programs that read resolv.conf ask port 53 only.
+func At(t testing.TB, addr string) *Zone {
 	t.Helper()
 	z := &Zone{records: map[string][]dns.RR{}, broken: map[string]bool{}, silent: map[string]bool{}, asked: map[string]int{}}
 	for range 20 { // the same port has to be free for both
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		ln, err := net.Listen("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
