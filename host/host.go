@@ -189,7 +189,7 @@ func (h *Host) wireProtocols() {
 	render := func(lang string, t mail.Text) string { return locale.For(lang).Text(t) }
 	h.SMTP = &smtp.Server{Hostname: cfg.Hostname, Door: h.Door, Accounts: h.Accounts, Verifiers: verifiers{h.Accounts},
 		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxMessage: int64(cfg.Limits.Message), MaxDrop: int64(cfg.Limits.Drop),
-		WebURL: cfg.Web.URL, ProxyFrom: cfg.SMTP.ProxyProtocolFrom, Render: render, Now: h.opt.Now, Log: h.opt.Log}
+		WebURL: cfg.Web.URL, ProxyFrom: cfg.SMTP.ProxyProtocolFrom, Alarm: h.alarm, Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.IMAP = &imap.Server{Mailboxes: h.Mailboxes, Accounts: h.Accounts, Appender: h.Door, Hostname: cfg.Hostname,
 		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxAppend: int64(cfg.Limits.Drop), Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay = &relay.Relay{Queue: h.Queue, Messages: h.Messages, Resolver: h.opt.DNS, Door: h.Door, Hostname: cfg.Hostname,

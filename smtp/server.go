@@ -110,6 +110,10 @@ type Server struct {
 	MaxDrop    int64  // of mail to programs, in decoded bytes; 0 is 3 GiB
 	WebURL     string // where larger files go, for refusals
 
+	// Alarm hears of a member who reached the hourly limit, as somebody with a
+	// stolen password does; nil hears nothing.
+	Alarm func(u mail.User, ip netip.Addr, limit int)
+
 	// ProxyFrom are the networks that must open with a PROXY header (version 1
 	// or 2) and are believed.
 	ProxyFrom []netip.Prefix

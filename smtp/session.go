@@ -237,6 +237,9 @@ func (s *session) Rcpt(_ string, opts *gosmtp.RcptOptions) error {
 	if !stranger {
 		if n, _ := s.srv.sent.add(s.user.ID, 1, now); n == l.PerMember {
 			s.srv.log().Warn("member reached the hourly limit", "user", s.user.ID, "ip", s.ip)
+			if s.srv.Alarm != nil {
+				s.srv.Alarm(s.user, s.ip, l.PerMember)
+			}
 		}
 	}
 	s.instead = string(recipientOK.line())

@@ -82,7 +82,7 @@ myhostname = mail.%[2]s
 myorigin = %[2]s
 mydestination =
 mynetworks = %[3]s/32
-inet_interfaces = %[3]s
+inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 virtual_mailbox_domains = %[2]s
 virtual_mailbox_base = %[1]s/box
@@ -115,6 +115,7 @@ verify unix - - n - 1 verify
 smtp unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
+proxymap unix - - n - - proxymap
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
@@ -140,7 +141,14 @@ exec postfix -c %[1]s/etc start-fg
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// The namespace's first process is postfix: with it all others end.
+		// The namespace's first process is Postfix: with it all others end.
+		// unshare's own way to see to that ends where Postfix changes its user.
+		pid := strconv.Itoa(cmd.Process.Pid)
+		if b, err := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children"); err == nil {
+			if first, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
+				syscall.Kill(first, syscall.SIGKILL)
+			}
+		}
 		cmd.Process.Kill()
 		cmd.Wait()
 		log.Close()

@@ -1,0 +1,87 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"colporteur/locale"
+	"colporteur/locale/letter"
+	"colporteur/mail"
+)
+
+// tellAdmin mails whoever reads postmaster at domain, once for each key. They
+// read it in their own language when they are a member, else in French and
+// English. A key that was told is not told again for thirty days.
+func (h *Host) tellAdmin(ctx context.Context, domain, key string, subject mail.Text, paragraphs ...mail.Text) error {
+	if domain == "" {
+		domain = h.firstDomain(ctx)
+	}
+	to := mail.Address{Local: "postmaster", Domain: domain}
+	langs := locale.Langs
+	if dest, err := h.Accounts.Resolve(ctx, to); err == nil && len(dest) > 0 && dest[0].Lang != "" {
+		langs = []string{locale.For(dest[0].Lang).Lang}
+	}
+	var subjects []string
+	l := letter.Letter{}
+	for i, lang := range langs {
+		p := locale.For(lang)
+		if i > 0 {
+			l.Small("———")
+		}
+		subjects = append(subjects, p.Text(subject))
+		for _, t := range paragraphs {
+			for line := range strings.SplitSeq(p.Text(t), "\n") {
+				l.Para(line)
+			}
+		}
+	}
+	l.Subject = strings.Join(subjects, " / ")
+	html, err := l.HTML(langs[0], nil)
+	if err != nil {
+		return err
+	}
+	now := h.opt.Now()
+	c := mail.Compose{
+		From:      mail.Mailbox{Name: "Colporteur", Addr: to.String()},
+		To:        []mail.Mailbox{{Addr: to.String()}},
+		Subject:   l.Subject,
+		MessageID: fmt.Sprintf("admin-%d@%s", now.UnixMicro(), h.Config.Hostname),
+		Date:      now,
+		Lang:      langs[0],
+		Auto:      "auto-generated",
+		Text:      l.Text(nil),
+		HTML:      string(html),
+	}
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		return err
+	}
+	env := &mail.Envelope{ID: fmt.Sprintf("admin-%x", now.UnixMicro()), Origin: mail.FromSystem, Once: "admin:" + domain + ":" + key,
+		To: []mail.Recipient{{Address: to, Notify: mail.NotifyNever}}, Client: mail.Client{Protocol: "LOCAL"}, Received: now}
+	return h.Door.Accept(ctx, env, &b)
+}
+
+// adminWait bounds how long telling the admin may hold up what it is about.
+const adminWait = 10 * time.Second
+
+// warnAdmin is tellAdmin for those who cannot do anything about its failure.
+func (h *Host) warnAdmin(ctx context.Context, domain, key string, subject mail.Text, paragraphs ...mail.Text) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), adminWait)
+	defer cancel()
+	if err := h.tellAdmin(ctx, domain, key, subject, paragraphs...); err != nil {
+		h.opt.Log.WarnContext(ctx, "the admin could not be told", "kind", key, "err", err)
+	}
+}
+
+// alarm tells the admin of a member who sends more than people do: once a day,
+// for whoever stole the password goes on.
+func (h *Host) alarm(u mail.User, ip netip.Addr, limit int) {
+	who := u.Address.String()
+	h.warnAdmin(context.Background(), u.Address.Domain, "limit "+who+" "+h.opt.Now().Format(time.DateOnly),
+		mail.MakeText("admin-limit-subject", "Address", who),
+		mail.MakeText("admin-limit", "Address", who, "Max", limit, "IP", ip.String()))
+}
