@@ -59,8 +59,8 @@ func (c *cache) put(q question, a Answer) {
 }
 
 // health notices that no resolver answers, so that not every mail waits to
-// find out: after some silent questions all others fail at once, save one every
-// few seconds that looks whether it is over.
+// find out: after some silent questions all others fail at once, and every few
+// seconds one is asked aside, to see whether it is over.
 type health struct {
 	mu    sync.Mutex
 	quiet int       // questions in a row that nobody answered
@@ -74,17 +74,18 @@ const (
 
 var errSilent = errors.New("no resolver has answered for a while")
 
-func (h *health) permit(now time.Time) error {
+// permit says whether to ask, and if not, whether it is time to look.
+func (h *health) permit(now time.Time) (ok, look bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.quiet < quietAtMost {
-		return nil
+		return true, false
 	}
 	if now.Before(h.next) {
-		return errSilent
+		return false, false
 	}
 	h.next = now.Add(quietPause)
-	return nil
+	return false, true
 }
 
 func (h *health) answered() {

@@ -132,11 +132,25 @@ func (c *Client) fault(q question, err error) error {
 		IsTimeout: errors.Is(err, context.DeadlineExceeded), IsTemporary: true}
 }
 
-// ask tries each server, twice over.
+// ask tries each server, twice over, unless none has answered for a while.
 func (c *Client) ask(ctx context.Context, q question) (Answer, error) {
-	if err := c.health.permit(time.Now()); err != nil {
-		return Answer{}, err
+	if ok, look := c.health.permit(time.Now()); !ok {
+		if look {
+			go c.probe(q)
+		}
+		return Answer{}, errSilent
 	}
+	return c.rounds(ctx, q)
+}
+
+// probe looks whether a resolver answers again, so that no mail has to.
+func (c *Client) probe(q question) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	c.rounds(ctx, q)
+}
+
+func (c *Client) rounds(ctx context.Context, q question) (Answer, error) {
 	var last error
 	for round := range 2 {
 		for _, server := range c.servers {
