@@ -26,7 +26,10 @@ type Gateway struct {
 	Share    *share.Share
 	Pages    *page.Pages
 	Healthy  func(context.Context) error // nil when the host takes work
-	Log      *slog.Logger
+	// STS is the MTA-STS policy of a domain, false when the domain is not ours
+	// or has none; nil is none for anybody.
+	STS func(ctx context.Context, domain string) (body string, ok bool)
+	Log *slog.Logger
 }
 
 // Handler is the table of routes.
@@ -41,6 +44,7 @@ func (g *Gateway) Handler() http.Handler {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Write([]byte("User-agent: *\nDisallow: /\n"))
 	})
+	mux.Handle("GET /.well-known/mta-sts.txt", g.Pages.Handle(g.sts))
 	g.Share.Routes(mux)
 	mux.Handle("/", g.Pages.Handle(func(http.ResponseWriter, *http.Request) error {
 		return mail.Refuse(mail.NotFound, "kind-not-found")

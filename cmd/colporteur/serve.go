@@ -78,6 +78,7 @@ func (s *server) open(ctx context.Context) error {
 			return err
 		}
 		fetched.contact(domains)
+		fetched.follow(s.host.Accounts.Domains)
 	}
 	if err := s.host.Listen(); err != nil {
 		s.host.DB.Close()

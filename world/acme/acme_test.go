@@ -23,7 +23,7 @@ const hostname = "mail.home.test"
 
 // server is a host that fetches its certificate, and an authority for it that
 // may ask over HTTP, over TLS, or both.
-func server(t *testing.T, overHTTP, overTLS bool) (*world.Process, *pebble) {
+func server(t *testing.T, overHTTP, overTLS bool, replace ...string) (*world.Process, *pebble) {
 	t.Helper()
 	web, secure := free(t), free(t)
 	p := authority(t, web, secure)
@@ -33,12 +33,12 @@ func server(t *testing.T, overHTTP, overTLS bool) (*world.Process, *pebble) {
 		}
 		return fmt.Sprintf("[%q]", addr)
 	}
-	s := world.Setup(t, filepath.Join(t.TempDir(), "data"),
+	s := world.Setup(t, filepath.Join(t.TempDir(), "data"), append(replace,
 		`mode = "selfsigned"`, `mode = "acme"`,
 		`acme_directory = ""`, fmt.Sprintf("acme_directory = %q", p.directory),
 		`acme_ca = ""`, fmt.Sprintf("acme_ca = %q", p.ca),
 		`(?m)^listen = \[\]`, "listen = "+list(secure, overTLS),
-		`(?m)^http   = \[.*?\]`, "http   = "+list(web, overHTTP))
+		`(?m)^http   = \[.*?\]`, "http   = "+list(web, overHTTP))...)
 	s.Ports["http"], s.Ports["https"] = web, secure
 	return s, p
 }

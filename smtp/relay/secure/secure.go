@@ -2,7 +2,16 @@
 // publishes with DANE (RFC 7672) and MTA-STS (RFC 8461).
 //
 // DANE comes first: a domain that has usable TLSA records is bound by those,
-// and MTA-STS neither adds to nor excuses from them (RFC 8461 §2).
+// and MTA-STS neither adds to nor excuses from them (RFC 8461 §2). Where the
+// TLSA records are none that SMTP can use, they demand encryption, and an
+// enforced MTA-STS policy may demand more.
+//
+// # What is not known
+//
+// DANE fails closed: a question that a validating resolver cannot answer has
+// the host passed over. MTA-STS fails open the first time, because RFC 8461
+// §3.3 demands it, and closed for as long as a policy that was fetched once is
+// valid.
 package secure
 
 import (
@@ -19,7 +28,19 @@ const (
 	DANE     = "tlsa"
 )
 
-// Policies finds them. One is shared by all of the relay.
+// Policies finds them; Finder is the real one. One is shared by all of the
+// relay, and used like this, for a mail to a domain:
+//
+//	d := policies.Domain(ctx, domain)
+//	for each of its hosts:
+//		h, err := d.Host(ctx, host, implicit)
+//		err != nil or h.Forbidden: pass over it, report, keep the mail
+//		STARTTLS not offered and h.Require: pass over it, report, keep the mail
+//		handshake with h.ServerName and InsecureSkipVerify, then h.Verify:
+//		its error is fatal when h.Require, and reported in any case
+//
+// Under DANE a certificate may be in the name of the recipient's domain, so a
+// connection is used again only for mail to the same domain when h.Kind is DANE.
 type Policies interface {
 	// Domain finds what domain publishes for all of its hosts. It never fails:
 	// what cannot be found out is in what the hosts say.
