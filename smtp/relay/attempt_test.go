@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"colporteur/delivery"
 	"colporteur/mail"
 )
 
@@ -18,7 +19,7 @@ func TestMailArrivesByteForByteAfterOurHeaderLines(t *testing.T) {
 	t.Parallel()
 	n := newInternet(t)
 	far := n.site("far.test", func(s *sink) { s.ehlo = []string{"PIPELINING", "SIZE 1000000", "8BITMIME"} })
-	n.relay.Sign = func(_ context.Context, _ mail.Address, m io.WriterTo) ([]byte, error) {
+	n.relay.Sign = func(_ context.Context, _ delivery.Relay, m io.WriterTo) ([]byte, error) {
 		var b strings.Builder
 		if _, err := m.WriteTo(&b); err != nil {
 			return nil, err
@@ -68,7 +69,7 @@ func TestEachRecipientGetsItsOwnFate(t *testing.T) {
 		})
 		res := n.attempt(n.mail("ok@far.test", "grey@far.test", "gone@far.test"))
 		ok, grey, gone := res.to[0], res.to[1], res.to[2]
-		if !ok.sent || grey.sent || grey.lost() || !grey.last.soon || gone.sent || !gone.lost() {
+		if !ok.sent || grey.sent || grey.lost() || grey.last.sense != senseGrey || gone.sent || !gone.lost() {
 			t.Errorf("%v: got %+v %+v %+v", ext, ok, grey, gone)
 		}
 		if gone.last.status != "5.1.1" || gone.last.why.ID != "relay-why-no-such-user" {

@@ -25,7 +25,7 @@ type source struct {
 type content struct {
 	mail  delivery.Relay
 	src   source
-	sign  func(ctx context.Context, from mail.Address, message io.WriterTo) ([]byte, error)
+	sign  func(ctx context.Context, mail delivery.Relay, message io.WriterTo) ([]byte, error)
 	edits []edit // by start, apart from each other
 
 	utf8Known, utf8 bool
@@ -37,7 +37,7 @@ type content struct {
 func (c *content) writeTo(ctx context.Context, w io.Writer) error {
 	plain := unsigned{ctx, c}
 	if c.sign != nil {
-		lines, err := c.sign(ctx, c.mail.From, plain)
+		lines, err := c.sign(ctx, c.mail, plain)
 		if err != nil {
 			return err
 		}

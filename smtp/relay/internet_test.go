@@ -29,6 +29,8 @@ type internet struct {
 	door  *door
 	clock time.Time
 	used  int
+
+	stored message.ID // what keep stored
 }
 
 func newInternet(t testing.TB) *internet {
@@ -66,7 +68,7 @@ func (n *internet) host(name string, set func(*sink)) *sink {
 	}
 	n.zone[name+"."] = mockdns.Zone{A: []string{s.ip}}
 	go s.serve()
-	n.t.Cleanup(func() { s.ln.Close(); s.wg.Wait() })
+	n.t.Cleanup(func() { n.relay.spare.close(); s.ln.Close(); s.wg.Wait() })
 	return s
 }
 

@@ -15,7 +15,8 @@ import (
 type notice struct {
 	Action string
 	About  []fate
-	Tries  int `json:",omitempty"`
+	Tries  int       `json:",omitempty"`
+	Until  time.Time `json:",omitzero"` // delayed: when the first of them is given up
 }
 
 // key names a notice: the same mail, action and recipients make the same one.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -39,7 +40,48 @@ func (n *internet) keep(text string) message.ID {
 	if err := db.Write(ctx, func(tx *store.Tx) error { return n.relay.Messages.Insert(ctx, tx, d) }); err != nil {
 		n.t.Fatal(err)
 	}
+	n.stored = d.ID
 	return d.ID
+}
+
+// post queues n mails to each domain, in turn.
+func (n *internet) post(count int, domains ...string) {
+	n.t.Helper()
+	d := n.mail()
+	d.Message = n.stored
+	d.At = n.relay.now()
+	q := n.relay.Queue
+	for i := range count {
+		err := q.DB.Write(n.t.Context(), func(tx *store.Tx) error {
+			for _, domain := range domains {
+				d.Mail = fmt.Sprintf("%s-%d", domain, i)
+				d.To = []mail.Recipient{{Address: mail.Address{Local: "bob", Domain: domain}}}
+				payload, err := json.Marshal(d)
+				if err != nil {
+					return err
+				}
+				if _, _, err := q.Add(n.t.Context(), tx, queue.Job{Kind: delivery.JobRelay, Lane: domain, Payload: payload, Message: int64(d.Message)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			n.t.Fatal(err)
+		}
+	}
+}
+
+// start runs the queue; the test's end stops it.
+func (n *internet) start() (stop func()) {
+	n.t.Helper()
+	n.relay.Register()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.relay.Queue.Run(ctx) }()
+	stop = sync.OnceFunc(func() { cancel(); <-done })
+	n.t.Cleanup(stop)
+	return stop
 }
 
 func TestStoredMessageIsReadBackForThePeerAndTheNotice(t *testing.T) {

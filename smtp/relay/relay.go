@@ -16,6 +16,13 @@
 // but the mail and the recipients. So a crash at any point leads to the same
 // notice again, never to another one, and the Door keeps it once.
 //
+// # Whose turn it is
+//
+// Which jobs run is decided by destination (pace.go): who runs the servers, and
+// how much of ours they have shown to take. A mail without room waits in the
+// queue and costs nothing there; after half an hour it is looked at all the
+// same, so that its sender is warned in time.
+//
 // # What may be said twice
 //
 // A mail whose final dot went out but whose reply got lost is sent again later
@@ -23,6 +30,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -31,10 +39,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"colporteur/delivery"
 	"colporteur/mail"
+	"colporteur/smtp/relay/secure"
 	"colporteur/store"
 	"colporteur/store/message"
 	"colporteur/store/queue"
@@ -60,16 +70,29 @@ type Relay struct {
 	Port         int          // of the servers of others; 0 is 25
 	AllowPrivate bool         // addresses that are not on the Internet too, for tests
 	Smarthost    string       // "host" or "host:port" that takes all mail; "" follows MX
-	Workers      int          // connections at once; 0 is 60
+	Workers      int          // mails at once; 0 is 300
 
 	// Dial opens a connection to an address; nil is a net.Dialer that looks at
 	// the address once more.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	TLS  *tls.Config // base of the client's configuration; nil is the default one
 
+	// Policies says how mail for a domain must travel; nil: encrypted where the
+	// peer offers it.
+	Policies secure.Policies
+	// TLSResult hears of each session with a peer, for TLS reports: its success,
+	// or how encryption failed. It must not wait. nil tells nobody.
+	TLSResult func(secure.Outcome)
+	// Recognise knows the refusals of big providers (provider.Recognise); nil
+	// goes by the codes alone.
+	Recognise func(host string, code int, enhanced, text string) (Diagnosis, bool)
+	// Blocked hears that a provider refuses our address or domain, once an hour
+	// for each provider. nil tells nobody.
+	Blocked func(ctx context.Context, d Diagnosis, host, reply string)
+
 	// Sign returns header lines that go before the message, such as a
 	// DKIM-Signature; nil signs nothing. message writes what will be sent.
-	Sign func(ctx context.Context, from mail.Address, message io.WriterTo) ([]byte, error)
+	Sign func(ctx context.Context, mail delivery.Relay, message io.WriterTo) ([]byte, error)
 
 	// Lang is the language of a sender, "" when not known: then notices speak
 	// French and English. nil knows nobody.
@@ -84,19 +107,32 @@ type Relay struct {
 	Log  *slog.Logger     // nil discards
 
 	stages *patience // nil is RFC 5321's; tests are in a hurry
+	pacing sync.Once
+	paces  *pacer
+	spare  spares // connections that wait for the next mail
+	dead   morgue
 }
 
-// perLane is how many connections one domain gets at once: enough to be quick,
-// few enough that a dozen slow domains leave workers for the others.
-const perLane = 4
+// overdue is how long a mail waits for room at its destination until it is
+// looked at all the same: it may be late, or have to be given up.
+const overdue = 30 * time.Minute
 
 // Register has the queue give its relay jobs to r.
 func (r *Relay) Register() {
-	workers := r.Workers
-	if workers == 0 {
-		workers = 60
-	}
-	r.Queue.Handle(delivery.JobRelay, queue.Options{Workers: workers, PerLane: perLane}, r.handle)
+	p := r.pacer()
+	r.Queue.Handle(delivery.JobRelay, queue.Options{Workers: p.workers, Limit: p.limit, Pool: p.place, Overdue: overdue,
+		Stopped: r.spare.close}, r.handle)
+}
+
+// pacer is what is known of the destinations.
+func (r *Relay) pacer() *pacer {
+	r.pacing.Do(func() {
+		r.paces = &pacer{now: r.now, workers: r.Workers}
+		if r.paces.workers == 0 {
+			r.paces.workers = 300
+		}
+	})
+	return r.paces
 }
 
 // work is the payload of a job as it is from the first run on: what the Door
@@ -106,6 +142,32 @@ type work struct {
 	Tries   int       `json:",omitempty"` // whole attempts
 	Next    time.Time `json:",omitzero"`  // of the attempt after the notices
 	Notices []notice  `json:",omitempty"` // to be handed to the Door
+	Start   time.Time `json:",omitzero"`  // when trying began: it may have waited for its hour
+
+	since   time.Time // what the days of trying are counted from: time in an operator's hands is not in them
+	overdue bool      // it waits for room at its destination for long
+}
+
+// begin says when trying began.
+func (w *work) begin(j *queue.Job) {
+	if w.Start.IsZero() {
+		w.Start = w.At
+		if j.Due.After(w.Start) && w.Tries == 0 {
+			w.Start = j.Due
+		}
+	}
+	w.since = w.Start
+	if held := j.Created.Sub(w.At); held > 0 { // Created moves on by the time a job is held
+		w.since = w.since.Add(held)
+	}
+}
+
+// start is what the days of trying are counted from.
+func (w *work) start() time.Time {
+	if w.since.IsZero() {
+		return w.At
+	}
+	return w.since
 }
 
 // handle is one run of a job.
@@ -115,9 +177,24 @@ func (r *Relay) handle(ctx context.Context, j *queue.Job) queue.Outcome {
 		r.log().Error("unreadable job", "kind", j.Kind, "err", err)
 		return queue.Discard("unreadable payload", nil)
 	}
-	s := r.run(ctx, &w, r.source(w.Relay), j.Confirm)
+	w.begin(j)
+	w.overdue = r.now().Sub(j.Due) >= overdue
+	src := r.source(w.Relay)
+	s := r.run(ctx, &w, src, j.Confirm)
 	r.trace(ctx, s.events)
+	if len(w.Notices) > 0 && !s.ended && !s.at.After(r.now()) {
+		// What the sender must hear is durable first, and does not wait until
+		// there is room for another mail at this destination.
+		if payload, err := json.Marshal(&w); err == nil && j.Keep(ctx, payload) == nil {
+			reason := s.reason
+			s = r.run(ctx, &w, src, j.Confirm)
+			r.trace(ctx, s.events)
+			s.reason = cmp.Or(s.reason, reason)
+		}
+	}
 	switch {
+	case s.back:
+		return queue.PutBack()
 	case s.ended && s.reason != "":
 		return queue.Discard(s.reason, nil)
 	case s.ended:
@@ -137,6 +214,7 @@ func (r *Relay) handle(ctx context.Context, j *queue.Job) queue.Outcome {
 // step is what becomes of a job after a run.
 type step struct {
 	ended  bool
+	back   bool      // nothing was done, there is no room for it
 	at     time.Time // of the next run, unless it ended
 	reason string
 	events []delivery.Event // what the attempt did, for the trace
@@ -160,7 +238,8 @@ const traceWait = 5 * time.Second
 
 // run tells the sender what is to be told, then makes an attempt if it is time.
 func (r *Relay) run(ctx context.Context, w *work, src source, confirm func(context.Context) error) step {
-	if len(w.Notices) > 0 {
+	told := len(w.Notices) > 0
+	if told {
 		again := r.tell(ctx, w, src)
 		switch {
 		case len(w.To) == 0 && again.IsZero():
@@ -181,28 +260,36 @@ func (r *Relay) run(ctx context.Context, w *work, src source, confirm func(conte
 	case err != nil:
 		return step{at: r.now().Add(time.Minute), reason: "our own store: " + err.Error()}
 	}
-	return r.conclude(w, r.attempt(ctx, w.Relay, src, confirm))
+	res := r.attempt(ctx, w.Relay, src, confirm)
+	if res.busy && !w.overdue {
+		return step{back: !told, at: r.now()}
+	}
+	return r.conclude(w, res)
 }
 
 // conclude turns what an attempt did into what becomes of the job.
 func (r *Relay) conclude(w *work, res *result) step {
 	now := r.now()
 	cut := res.fail != nil
-	if !cut {
+	if !cut && !res.busy {
 		w.Tries++
 	}
-	expired := !cut && !now.Before(w.At.Add(giveUp))
-	warn := !cut && !w.Warned && !now.Before(w.At.Add(warnAfter))
+	late := func(d time.Duration) bool { return !cut && !now.Before(w.start().Add(d)) }
+	warn := !w.Warned && late(warnAfter)
 
 	var rest []mail.Recipient
-	var dead, late, passed []fate
+	var dead, tardy, passed []fate
 	var last *failure
 	var events []delivery.Event
 	happened := func(what string, p *progress, host, words string) {
-		events = append(events, delivery.Event{Mail: w.Mail, At: now, What: what, Host: host, TLS: p.tls, Reply: words,
-			To: []delivery.Stop{{Addr: p.Address.String(), Where: mail.ToRelay}}})
+		e := delivery.Event{Mail: w.Mail, At: now, What: what, Host: host, TLS: p.tls, Reply: words,
+			To: []delivery.Stop{{Addr: p.Address.String(), Where: mail.ToRelay}}}
+		if what != delivery.Relayed {
+			e.Why = p.last.told(p.Address)
+		}
+		events = append(events, e)
 	}
-	soon := false
+	at, until := time.Time{}, time.Time{} // the first of what each recipient waits for
 	for _, p := range res.to {
 		switch {
 		case p.sent:
@@ -211,10 +298,11 @@ func (r *Relay) conclude(w *work, res *result) step {
 				passed = append(passed, p.fate(now))
 			}
 			continue
-		case p.lost(), expired && p.last != nil:
+		case p.lost(), p.last != nil && late(patienceFor(p.last)):
 			f := p.fate(now)
 			if !p.lost() {
 				f.Status, f.Expired = "4.4.7", true
+				f.Days = int(patienceFor(p.last) / (24 * time.Hour))
 			}
 			happened(delivery.Bounced, p, "", p.last.Error())
 			r.log().Info("bounced", "mail", w.Mail, "from", w.From.String(), "to", p.Address.String(), "status", f.Status, "err", p.last)
@@ -224,19 +312,29 @@ func (r *Relay) conclude(w *work, res *result) step {
 			continue
 		}
 		rest = append(rest, p.Recipient)
-		if p.last != nil {
-			last, soon = p.last, soon || p.last.soon
+		if p.last == nil {
+			continue
+		}
+		last = p.last
+		pause := pauseAfter(p.last, w.Tries)
+		if res.busy {
+			pause = max(res.until.Sub(now), idlePause)
+		} else {
 			happened(delivery.Delayed, p, "", p.last.Error())
 			r.log().Info("deferred", "mail", w.Mail, "from", w.From.String(), "to", p.Address.String(), "err", p.last)
-			if warn && wants(p.Recipient, mail.NotifyDelay) {
-				late = append(late, p.fate(now))
-			}
 		}
+		if warn && wants(p.Recipient, mail.NotifyDelay) {
+			f := p.fate(now)
+			f.Until = w.start().Add(patienceFor(p.last))
+			tardy = append(tardy, f)
+			first(&until, f.Until)
+		}
+		first(&at, r.next(now, w.start(), pause, patienceFor(p.last), w.Warned || warn))
 	}
 	w.To = rest
 	w.Warned = w.Warned || warn && len(rest) > 0
 	w.Next = time.Time{}
-	for _, n := range []notice{{Action: failed, About: dead}, {Action: delayed, About: late}, {Action: relayed, About: passed}} {
+	for _, n := range []notice{{Action: failed, About: dead}, {Action: delayed, About: tardy, Until: until}, {Action: relayed, About: passed}} {
 		switch {
 		case len(n.About) == 0:
 		case w.From.IsZero():
@@ -251,21 +349,33 @@ func (r *Relay) conclude(w *work, res *result) step {
 		return step{ended: true, events: events}
 	}
 	reason := ""
-	at := now
 	switch {
 	case cut:
 		reason = res.fail.Error()
-	case len(rest) > 0:
-		at = r.next(now, w.At, w.Tries, soon, w.Warned)
-		if last != nil {
-			reason = last.Error()
-		}
+	case last != nil:
+		reason = last.Error()
+	}
+	switch {
+	case cut, len(rest) == 0:
+		at = now
+	case at.IsZero(): // nothing was found out
+		at = r.next(now, w.start(), pauseAfter(&failure{}, w.Tries), giveUp, w.Warned)
 	}
 	if len(w.Notices) > 0 {
 		w.Next = at
 		at = now
 	}
 	return step{at: at, reason: reason, events: events}
+}
+
+// idlePause is how long a mail that found no room is left alone.
+const idlePause = 10 * time.Minute
+
+// first makes t the earlier one of both.
+func first(t *time.Time, other time.Time) {
+	if t.IsZero() || other.Before(*t) {
+		*t = other
+	}
 }
 
 // wants reports whether the sender wishes to hear of n for this recipient. Who

@@ -113,7 +113,11 @@ func (r *Relay) status(b *bytes.Buffer, w *work, n *notice) {
 		}
 		field("Last-Attempt-Date", f.At.UTC().Format(time.RFC1123Z))
 		if n.Action == delayed {
-			field("Will-Retry-Until", w.At.Add(giveUp).UTC().Format(time.RFC1123Z))
+			until := f.Until
+			if until.IsZero() { // from before it was kept
+				until = w.start().Add(giveUp)
+			}
+			field("Will-Retry-Until", until.UTC().Format(time.RFC1123Z))
 		}
 	}
 }

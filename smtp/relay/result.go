@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -18,12 +19,15 @@ const (
 // failure is why a recipient, or all of them at one host, was not served.
 type failure struct {
 	permanent bool
-	soon      bool   // greylisting: try again before long
-	status    string // RFC 3463
-	host      string // the peer, or ""
-	reply     string // the peer's words, tidy, or ""
+	sense     string        // what it asks for: senseGrey and the others; "" is not known
+	wait      time.Duration // how long it asks us to wait; 0 is not said
+	trouble   bool          // it says something about the host, not only about this mail
+	status    string        // RFC 3463
+	host      string        // the peer, or ""
+	reply     string        // the peer's words, tidy, or ""
 	why       mail.Text
 	err       error // for the log
+	diagnosis *Diagnosis
 }
 
 func (f *failure) Error() string {
@@ -42,6 +46,13 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
+// told is the sentence for a person, about one recipient.
+func (f *failure) told(to mail.Address) mail.Text {
+	t := mail.Text{ID: f.why.ID, Args: map[string]any{"Address": to.String(), "Domain": to.Domain}}
+	maps.Copy(t.Args, f.why.Args)
+	return t
+}
+
 // refused is the failure that a peer's reply of class 4 or 5 means.
 func refused(host string, r reply, cmd string) *failure {
 	f := &failure{
@@ -50,7 +61,8 @@ func refused(host string, r reply, cmd string) *failure {
 		host:      host,
 		reply:     r.String(),
 	}
-	f.soon = cmd == "RCPT" && (r.code == 450 || r.code == 451)
+	f.sense, f.wait = sense(r, cmd)
+	f.trouble = r.class() == 4 && cmd != "RCPT" && f.sense != senseGrey && f.sense != senseFull
 	f.why = mail.MakeText(reasonOf(r, cmd))
 	return f
 }
@@ -78,13 +90,19 @@ func reasonOf(r reply, cmd string) string {
 
 // broken is the failure of a connection. It is never permanent.
 func broken(host, status, why string, err error) *failure {
-	return &failure{status: status, host: host, why: mail.MakeText(why), err: err}
+	f := &failure{status: status, host: host, why: mail.MakeText(why), err: err, trouble: strings.HasPrefix(status, "4.4.")}
+	if status == "4.4.3" {
+		f.sense = senseDNS
+	}
+	return f
 }
 
 // result is what one attempt did for each recipient.
 type result struct {
-	to   []*progress
-	fail error // the attempt was cut short: lease lost, shutting down
+	to    []*progress
+	fail  error     // the attempt was cut short: lease lost, shutting down
+	busy  bool      // none was made: the destination has no room for it
+	until time.Time // until it may have, zero if not known
 }
 
 // progress is one recipient during an attempt.
@@ -157,8 +175,11 @@ type fate struct {
 	Host   string    `json:",omitempty"`
 	Reply  string    `json:",omitempty"`
 	Why    mail.Text `json:",omitzero"`
-	// Expired: it failed for now each time, until the time was up.
-	Expired bool `json:",omitempty"`
+	// Expired: it failed for now each time, until the time was up, which was so
+	// many days.
+	Expired bool      `json:",omitempty"`
+	Days    int       `json:",omitempty"`
+	Until   time.Time `json:",omitzero"` // how long we go on, if it failed for now
 	At      time.Time
 }
 

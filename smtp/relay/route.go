@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"colporteur/mail"
+	"colporteur/smtp/relay/secure"
 )
 
 // How many hosts and addresses one attempt goes through. RFC 5321 §5.1 wants
@@ -25,9 +26,11 @@ const (
 
 // host is one server that may take mail for a domain.
 type host struct {
-	name    string // without the final dot
-	port    int
-	trusted bool // named by the operator, so it may be a private address
+	name     string // without the final dot
+	port     int
+	pref     uint16
+	trusted  bool // named by the operator, so it may be a private address
+	implicit bool // the domain itself, which has no MX
 }
 
 // route finds the hosts for a domain, best first (RFC 5321 §5.1). Its error is
@@ -48,7 +51,7 @@ func (r *Relay) route(ctx context.Context, domain string) ([]host, *failure) {
 	if len(mxs) == 0 {
 		// No MX, or no such domain at all, which many resolvers do not tell
 		// apart: the addresses of the domain decide (the implicit MX).
-		return []host{{name: domain, port: r.port()}}, nil
+		return []host{{name: domain, port: r.port(), implicit: true}}, nil
 	}
 	// A null MX stands alone (RFC 7505 §3); beside others it is a mistake to skip.
 	real := slices.DeleteFunc(slices.Clone(mxs), func(mx *net.MX) bool { return strings.Trim(mx.Host, ".") == "" })
@@ -68,7 +71,7 @@ func (r *Relay) route(ctx context.Context, domain string) ([]host, *failure) {
 			}
 			break
 		}
-		hosts = append(hosts, host{name: name, port: r.port()})
+		hosts = append(hosts, host{name: name, port: r.port(), pref: mx.Pref})
 	}
 	if len(hosts) > maxHosts {
 		hosts = hosts[:maxHosts]
@@ -111,13 +114,12 @@ func (r *Relay) smarthost() host {
 }
 
 // addresses are those of a host that we may connect to, both families in turn,
-// IPv6 first. implicit says that the host is the domain itself, so that its
-// absence means there is no such domain.
-func (r *Relay) addresses(ctx context.Context, h host, implicit bool) ([]netip.Addr, *failure) {
+// IPv6 first. The absence of an implicit host means there is no such domain.
+func (r *Relay) addresses(ctx context.Context, h host) ([]netip.Addr, *failure) {
 	found, err := r.lookup(ctx, h)
 	switch {
 	case err != nil && len(found) == 0 && notFound(err), err == nil && len(found) == 0:
-		if implicit {
+		if h.implicit {
 			return nil, noDomain(err)
 		}
 		return nil, &failure{permanent: true, status: "5.4.4", host: h.name, why: mail.MakeText("relay-why-no-route"), err: err}
@@ -132,7 +134,7 @@ func (r *Relay) addresses(ctx context.Context, h host, implicit bool) ([]netip.A
 				self = true
 				continue
 			}
-			if forbidden(a) {
+			if secure.Forbidden(a) {
 				continue
 			}
 		}

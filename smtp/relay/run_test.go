@@ -113,15 +113,16 @@ func TestPausesGrowAndGreylistsAreMetSooner(t *testing.T) {
 	t.Parallel()
 	n := newInternet(t)
 	at := n.clock
+	plain, grey := &failure{}, &failure{sense: senseGrey}
 	for i, want := range []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 4 * time.Hour} {
-		got := n.relay.next(at, at.Add(-5*time.Hour), i+1, false, true).Sub(at)
+		got := n.relay.next(at, at.Add(-5*time.Hour), pauseAfter(plain, i+1), giveUp, true).Sub(at)
 		if got < want*9/10 || got > want*11/10 {
 			t.Errorf("after %d attempts: got %v, want about %v", i+1, got, want)
 		}
 	}
 	soon := time.Duration(0)
 	for i := range 4 {
-		soon += n.relay.next(at, at, i+1, true, false).Sub(at)
+		soon += n.relay.next(at, at, pauseAfter(grey, i+1), giveUp, false).Sub(at)
 	}
 	if soon > 15*time.Minute {
 		t.Errorf("four attempts at a greylist take %v", soon)

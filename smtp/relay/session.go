@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,12 +52,19 @@ var byTheBook = patience{
 type session struct {
 	ctx  context.Context // of the job; a protocol session has no other place for it
 	host string
+	ip   netip.Addr
 	conn net.Conn
 	br   *bufio.Reader
 	bw   *bufio.Writer
 	wait patience
 	ext  map[string]string
-	tls  string // "TLS1.3 …" once encrypted
+	tls  string // "TLS 1.3 …" once encrypted
+
+	recognise func(host string, code int, enhanced, text string) (Diagnosis, bool)
+
+	born    time.Time     // by the machine's clock, as all of a connection's times
+	mails   int           // transactions so far
+	slowest time.Duration // the longest it let us wait for a reply, in this mail
 
 	mu     sync.Mutex
 	ended  time.Time // when ctx ended; zero while it lasts
@@ -71,8 +79,15 @@ var (
 )
 
 func newSession(ctx context.Context, conn net.Conn, hostname string, wait patience) *session {
-	s := &session{ctx: ctx, host: hostname, wait: wait}
+	s := &session{host: hostname, wait: wait, born: time.Now()}
 	s.use(conn)
+	s.bind(ctx)
+	return s
+}
+
+// bind gives the session to a job.
+func (s *session) bind(ctx context.Context) {
+	s.ctx, s.slowest = ctx, 0
 	// A shutdown must not wait five minutes for a silent peer.
 	s.stop = context.AfterFunc(ctx, func() {
 		s.mu.Lock()
@@ -80,7 +95,18 @@ func newSession(ctx context.Context, conn net.Conn, hostname string, wait patien
 		s.ended = time.Now()
 		s.conn.SetDeadline(s.limit(time.Now()))
 	})
-	return s
+}
+
+// park takes it from its job; false when the job's end has reached it.
+func (s *session) park() bool {
+	return s.stop() && s.ctx.Err() == nil
+}
+
+// alive asks the peer of a kept connection whether it is still there. RSET also
+// makes sure that nothing of the mail before is left.
+func (s *session) alive() bool {
+	r, err := s.ask(min(s.wait.command, 10*time.Second), "RSET")
+	return err == nil && r.class() == 2
 }
 
 func (s *session) use(conn net.Conn) {
@@ -155,7 +181,10 @@ func (s *session) reply(d time.Duration) (reply, error) {
 	if err := s.bw.Flush(); err != nil {
 		return reply{}, err
 	}
-	return s.hear()
+	start := time.Now()
+	r, err := s.hear()
+	s.slowest = max(s.slowest, time.Since(start))
+	return r, err
 }
 
 func (s *session) hear() (reply, error) {
@@ -173,10 +202,21 @@ func (s *session) ask(d time.Duration, line string) (reply, error) {
 	return s.reply(d)
 }
 
+// refused is the failure that a reply means, by what is known of its provider.
+func (s *session) refused(r reply, cmd string) *failure {
+	f := refused(s.host, r, cmd)
+	if s.recognise != nil {
+		if d, ok := s.recognise(s.host, r.code, r.status(), r.text()); ok {
+			f.know(d)
+		}
+	}
+	return f
+}
+
 // fault makes a failure of an error in the middle of a session.
 func (s *session) fault(r reply, err error) *failure {
 	if errors.Is(err, errHang421) {
-		f := refused(s.host, r, "")
+		f := s.refused(r, "")
 		f.err = err
 		return f
 	}
@@ -190,7 +230,7 @@ func (s *session) greet(me string) *failure {
 		return s.fault(r, err)
 	}
 	if r.class() != 2 {
-		return refused(s.host, r, "banner")
+		return s.refused(r, "banner")
 	}
 	return s.hello(me)
 }
@@ -211,7 +251,7 @@ func (s *session) hello(me string) *failure {
 		}
 	}
 	if r.class() != 2 {
-		return refused(s.host, r, "EHLO")
+		return s.refused(r, "EHLO")
 	}
 	for _, line := range r.lines[1:] {
 		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -242,7 +282,10 @@ func (e *errHandshake) Unwrap() error { return e.err }
 
 // startTLS encrypts the session. done is false when the peer offered STARTTLS
 // but declined the command, which leaves the session as it was.
-func (s *session) startTLS(cfg *tls.Config, me string) (done bool, f *failure) {
+//
+// check looks at the handshake before another word is said; its error is one
+// that means: go away.
+func (s *session) startTLS(cfg *tls.Config, me string, check func(tls.ConnectionState) error) (done bool, f *failure) {
 	r, err := s.ask(s.wait.command, "STARTTLS")
 	if err != nil {
 		return false, s.fault(r, err)
@@ -261,6 +304,9 @@ func (s *session) startTLS(cfg *tls.Config, me string) (done bool, f *failure) {
 		return false, broken(s.host, "4.7.5", "relay-why-tls", &errHandshake{err})
 	}
 	state := t.ConnectionState()
+	if err := check(state); err != nil {
+		return false, broken(s.host, "4.7.5", "relay-why-policy-cert", err)
+	}
 	s.tls = tls.VersionName(state.Version) + " " + tls.CipherSuiteName(state.CipherSuite)
 	s.use(t)
 	return true, s.hello(me) // what was said in clear is forgotten (RFC 3207 §4.2)

@@ -31,8 +31,10 @@ type sink struct {
 	answer   func(line string) string
 	afterTLS string // sent with the 220 to STARTTLS
 	breakTLS bool   // breaks the handshake
+	cbc      bool   // knows only TLS 1.2 with suites of before 2010
 	lost     bool   // takes the mail, but its reply gets lost
 	onDot    func()
+	hold     <-chan struct{} // says the first octet of its banner, and the rest when this closes
 
 	mu       sync.Mutex
 	mails    []received
@@ -72,6 +74,11 @@ func (s *sink) session(c net.Conn) {
 	banner := s.banner
 	if banner == "" {
 		banner = "220 " + s.ip + " ESMTP"
+	}
+	if s.hold != nil {
+		io.WriteString(c, banner[:1])
+		<-s.hold
+		banner = banner[1:]
 	}
 	say(banner)
 	var m received
@@ -118,7 +125,11 @@ func (s *sink) session(c net.Conn) {
 				io.WriteString(c, "this is no handshake at all, sorry\r\n")
 				return
 			}
-			tc := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{*s.cert}})
+			cfg := &tls.Config{Certificates: []tls.Certificate{*s.cert}}
+			if s.cbc {
+				cfg.MaxVersion, cfg.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}
+			}
+			tc := tls.Server(c, cfg)
 			if tc.Handshake() != nil {
 				return
 			}

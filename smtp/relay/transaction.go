@@ -58,8 +58,11 @@ func (t *transaction) fits(res *result) *failure {
 		return forAll(t.host, "5.3.4", "relay-why-too-big") // RFC 1870 §6.2
 	}
 	if !t.has("SMTPUTF8") {
-		if t.mail.UTF8 && (!t.mail.From.IsASCII() || t.content.headerUTF8(t.ctx)) {
+		if !t.mail.From.IsASCII() {
 			return forAll(t.host, "5.6.7", "relay-why-utf8", "Domain", t.domain)
+		}
+		if t.mail.UTF8 && t.content.headerUTF8(t.ctx) {
+			return forAll(t.host, "5.6.7", "relay-why-utf8-header", "Domain", t.domain)
 		}
 		for _, p := range res.open() {
 			if !p.IsASCII() {
@@ -104,7 +107,7 @@ func (t *transaction) batch(res *result, rcpts []*progress) (over []*progress, t
 		if r.class() == 2 {
 			return nil, false, t.fault(r, errNotReply)
 		}
-		t.share(accepted, refused(t.host, r, "DATA"))
+		t.share(accepted, t.refused(r, "DATA"))
 		return over, false, t.reset()
 	}
 	return t.deliver(res, accepted, over)
@@ -150,7 +153,7 @@ func (t *transaction) deliver(res *result, accepted, over []*progress) ([]*progr
 	case r.class() == 3:
 		return nil, false, t.fault(r, errNotReply)
 	}
-	f := refused(t.host, r, ".")
+	f := t.refused(r, ".")
 	for _, p := range accepted {
 		p.settle(f) // the content was judged; another host would say the same
 	}
@@ -200,7 +203,7 @@ func (t *transaction) envelope(rcpts []*progress) (verdict *failure, accepted, o
 		}
 	}
 	if replies[0].class() != 2 {
-		return refused(t.host, replies[0], "MAIL"), nil, nil, nil
+		return t.refused(replies[0], "MAIL"), nil, nil, nil
 	}
 	for i, p := range rcpts {
 		r := replies[i+1]
@@ -208,12 +211,12 @@ func (t *transaction) envelope(rcpts []*progress) (verdict *failure, accepted, o
 		case r.class() == 2:
 			accepted = append(accepted, p)
 		case r.code == 452 && !strings.HasSuffix(r.status(), ".2.2"):
-			p.note(refused(t.host, r, "RCPT"))
+			p.note(t.refused(r, "RCPT"))
 			over = append(over, p)
 		case r.class() == 5:
-			p.settle(refused(t.host, r, "RCPT"))
+			p.settle(t.refused(r, "RCPT"))
 		default:
-			p.note(refused(t.host, r, "RCPT"))
+			p.note(t.refused(r, "RCPT"))
 		}
 	}
 	return nil, accepted, over, nil
@@ -279,7 +282,7 @@ func (w *blockWriter) finish() error {
 func (t *transaction) lastWords(err error) *failure {
 	t.deadline(t.wait.parting)
 	if r, e := t.hear(); (e == nil || errors.Is(e, errHang421)) && r.class() >= 4 {
-		f := refused(t.host, r, "DATA")
+		f := t.refused(r, "DATA")
 		f.err = err
 		return f
 	}

@@ -48,3 +48,28 @@ func (r *Relay) Waiting(ctx context.Context) ([]Waiting, error) {
 	}
 	return out, nil
 }
+
+// Retry makes a mail due now, whatever its destination asked for.
+func (r *Relay) Retry(ctx context.Context, id queue.ID) error {
+	j, err := r.Queue.Find(ctx, id)
+	if err != nil {
+		return err
+	}
+	r.resume(j.Lane)
+	return r.Queue.Retry(ctx, id)
+}
+
+// RetryDomain does so for all mail to a domain that nobody holds, and says how
+// much there is.
+func (r *Relay) RetryDomain(ctx context.Context, domain string) (int64, error) {
+	r.resume(domain)
+	return r.Queue.RetryLane(ctx, delivery.JobRelay, domain)
+}
+
+// resume forgets what kept us from a domain's servers.
+func (r *Relay) resume(domain string) {
+	r.pacer().resume(domain)
+	r.dead.mu.Lock()
+	defer r.dead.mu.Unlock()
+	r.dead.since = nil
+}

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"strings"
+	"time"
 
 	"colporteur/locale"
 	"colporteur/mail"
@@ -37,19 +38,28 @@ func (r *Relay) speak(p locale.Printer, w *work, n *notice, sum *mail.Summary, f
 	if title == "" {
 		title = p.T("relay-untitled")
 	}
+	until := n.Until
+	if until.IsZero() {
+		until = w.start().Add(giveUp)
+	}
 	b.WriteString(p.T("relay-"+n.Action+"-intro", "Count", len(n.About), "Subject", title,
-		"Date", p.Date(w.At), "Until", p.Date(w.At.Add(giveUp))) + "\n\n")
+		"Date", p.Date(w.At), "Until", p.Date(until)) + "\n\n")
 	for i, f := range n.About {
 		if i > 0 && n.Action != relayed {
 			b.WriteString("\n")
 		}
 		args := []any{"Address", show(f.To.Address), "Domain", f.To.Domain}
+		for name, value := range f.Why.Args {
+			if name != "Address" && name != "Domain" {
+				args = append(args, name, value)
+			}
+		}
 		b.WriteString("  " + show(f.To.Address) + "\n")
 		if n.Action == relayed {
 			continue
 		}
 		if f.Expired {
-			b.WriteString("  " + p.T("relay-why-expired", args...) + "\n")
+			b.WriteString("  " + p.T(expired(f), args...) + "\n")
 		}
 		b.WriteString("  " + p.T(f.Why.ID, args...) + "\n")
 		if f.Reply != "" {
@@ -66,6 +76,14 @@ func (r *Relay) speak(p locale.Printer, w *work, n *notice, sum *mail.Summary, f
 	}
 	b.WriteString("\n\n" + p.T("relay-signature", "Hostname", r.Hostname) + "\n")
 	return b.String()
+}
+
+// expired says how long we tried.
+func expired(f fate) string {
+	if f.Days == int(giveUpFull/(24*time.Hour)) {
+		return "relay-why-expired-full"
+	}
+	return "relay-why-expired"
 }
 
 // show is an address as a person reads it.

@@ -109,3 +109,23 @@ func (j *Job) Confirm(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Keep writes a new payload while the job goes on, so that a crash from here on
+// begins with it. ErrLost means: somebody else has the job; stop.
+func (j *Job) Keep(ctx context.Context, payload []byte) error {
+	if j.work == nil {
+		return fmt.Errorf("keep job %d: %w", j.ID, ErrLost)
+	}
+	err := j.work.queue.DB.Write(ctx, func(tx *store.Tx) error {
+		n, err := tx.Exec(ctx, `UPDATE job SET payload = $1 WHERE id = $2 AND lease = $3 AND done = 0`, payload, int64(j.ID), j.lease)
+		if err == nil && n == 0 {
+			return ErrLost
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep job %d: %w", j.ID, err)
+	}
+	j.Payload = payload
+	return nil
+}

@@ -50,6 +50,18 @@ func (q *Queue) List(ctx context.Context, kind string, limit int) (jobs []Job, e
 	return jobs, nil
 }
 
+// Find is one living job; store.ErrNoRows when there is none.
+func (q *Queue) Find(ctx context.Context, id ID) (j *Job, err error) {
+	err = q.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		j, err = scanJob(tx.QueryRow(ctx, `SELECT `+columns+` FROM job WHERE id = $1 AND done = 0`, int64(id)).Scan)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("job %d: %w", id, err)
+	}
+	return j, nil
+}
+
 // Retry makes a job due now; Hold and Release park it and put it back; Cancel
 // ends it. They say store.ErrNoRows when there is no such living job.
 func (q *Queue) Retry(ctx context.Context, id ID) error {
@@ -58,14 +70,35 @@ func (q *Queue) Retry(ctx context.Context, id ID) error {
 		store.Micros(q.now()), int64(id))
 }
 
-// Hold parks a job; see Retry. A handler that has it goes on to its end.
-func (q *Queue) Hold(ctx context.Context, id ID) error {
-	return q.command(ctx, id, `UPDATE job SET held = 1 WHERE id = $1 AND done = 0 RETURNING kind`, int64(id))
+// RetryLane makes all jobs of a lane due now that are not held, and says how many.
+func (q *Queue) RetryLane(ctx context.Context, kind, lane string) (n int64, err error) {
+	err = q.DB.Write(ctx, func(tx *store.Tx) (err error) {
+		n, err = tx.Exec(ctx, `UPDATE job SET due = $1, next = CASE WHEN lease = 0 THEN $1 ELSE next END
+			WHERE kind = $2 AND lane = $3 AND done = 0 AND held = 0`, store.Micros(q.now()), kind, lane)
+		tx.AfterCommit(func() {
+			q.forget(kind)
+			q.wake(kind)
+		})
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("retry %s jobs of %s: %w", kind, lane, err)
+	}
+	return n, nil
 }
 
-// Release puts a held job back; see Retry.
+// Hold parks a job; see Retry. A handler that has it goes on to its end.
+func (q *Queue) Hold(ctx context.Context, id ID) error {
+	return q.command(ctx, id, `UPDATE job SET held = CASE WHEN held = 0 THEN $1 ELSE held END WHERE id = $2 AND done = 0 RETURNING kind`,
+		store.Micros(q.now()), int64(id))
+}
+
+// Release puts a held job back; see Retry. The time it was held does not count
+// (Job.Created): a mail that waited for its operator has its days still before it.
 func (q *Queue) Release(ctx context.Context, id ID) error {
-	return q.command(ctx, id, `UPDATE job SET held = 0 WHERE id = $1 AND done = 0 RETURNING kind`, int64(id))
+	// A 1 is from before the time was kept.
+	return q.command(ctx, id, `UPDATE job SET created = CASE WHEN held > 1 AND held < $1 THEN created + ($1 - held) ELSE created END, held = 0
+		WHERE id = $2 AND done = 0 RETURNING kind`, store.Micros(q.now()), int64(id))
 }
 
 // Cancel ends a job; see Retry. A handler that has it loses it: its ctx ends
@@ -91,7 +124,10 @@ func (q *Queue) command(ctx context.Context, id ID, statement string, args ...an
 		if err := tx.QueryRow(ctx, statement, args...).Scan(&kind); err != nil {
 			return err
 		}
-		tx.AfterCommit(func() { q.wake(kind) })
+		tx.AfterCommit(func() {
+			q.forget(kind)
+			q.wake(kind)
+		})
 		return nil
 	})
 	if err != nil {

@@ -13,7 +13,7 @@
 //
 //	waiting   lease = 0, next = due
 //	running   lease > 0, next = end of the lease
-//	held      held = 1, whatever the rest says; a running handler still ends
+//	held      held = since when, whatever the rest says; a running handler still ends
 //	ended     done > 0; kept only for its key, without payload and message
 package queue
 
@@ -43,8 +43,8 @@ type Job struct {
 	Payload  []byte // JSON
 	Message  int64  // 0, or the store/message it needs
 	Due      time.Time
-	Created  time.Time
-	Attempts int // this one included
+	Created  time.Time // moved on by the time it was held: a deadline counted from here does not run then
+	Attempts int       // this one included
 	Held     bool
 	Running  bool // a worker has it
 	Reason   string
@@ -90,6 +90,9 @@ func Snooze(t time.Time, reason string, payload []byte) Outcome {
 	return Outcome{verb: "snooze", at: t, reason: reason, payload: payload}
 }
 
+// PutBack runs the job again when there is room for it: nothing was attempted.
+func PutBack() Outcome { return Outcome{verb: "stop"} }
+
 // Discard gives up for good; with as in Done.
 func Discard(reason string, with func(ctx context.Context, tx *store.Tx) error) Outcome {
 	return Outcome{verb: "discard", reason: reason, with: with}
@@ -100,6 +103,26 @@ type Options struct {
 	Workers int           // at once, on this node; 0 is 4
 	PerLane int           // at once in one lane, on this node; 0 is no limit
 	Lease   time.Duration // 0 is 5 minutes; renewed while the handler runs
+
+	// Limit, in place of PerLane, says what room a pool has right now. It is
+	// called often and must not wait.
+	Limit func(pool string) Room
+	// Pool puts lanes together that share a limit; nil is each on its own.
+	Pool func(lane string) string
+	// Overdue, if not 0: a job that has waited so long since it was due runs
+	// although its pool is full, so that its handler can say that it is late.
+	Overdue time.Duration
+
+	Stopped func() // called when Run ends, after the last handler; may be nil
+}
+
+// Room is what a pool of lanes may have.
+type Room struct {
+	Jobs  int       // at once
+	Again time.Time // when to ask once more if that is too few; zero is at the end of a job
+	// Class: all pools of a class together have a third of the workers at most,
+	// so that those of no class ("") always find one.
+	Class string
 }
 
 func (q *Queue) now() time.Time {
@@ -149,8 +172,32 @@ func (q *Queue) Add(ctx context.Context, tx *store.Tx, j Job) (id ID, added bool
 		}
 		return ID(old), false, nil
 	}
-	tx.AfterCommit(func() { q.wake(j.Kind) })
+	lane, at := store.Clean(j.Lane), store.Micros(j.Due)
+	tx.AfterCommit(func() {
+		q.note(j.Kind, lane, at)
+		q.wake(j.Kind)
+	})
 	return id, true, nil
+}
+
+// note says that a lane of a kind has a job for at.
+func (q *Queue) note(name, lane string, at int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if k := q.kinds[name]; k != nil {
+		k.agenda.note(lane, at)
+	}
+}
+
+// forget has all kinds, or the one of that name, look at all their lanes.
+func (q *Queue) forget(name string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, k := range q.kinds {
+		if name == "" || name == k.name {
+			k.agenda.forget()
+		}
+	}
 }
 
 // Handle says who does jobs of this kind. Call it before Run.
@@ -211,6 +258,7 @@ func (q *Queue) Recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("recover jobs: %w", err)
 	}
+	q.forget("")
 	q.Wake()
 	return nil
 }

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -26,6 +27,7 @@ type kind struct {
 	name    string
 	handler Handler
 	signal  chan struct{} // there may be something to claim
+	agenda  agenda
 
 	mu      sync.Mutex
 	running map[ID]*run
@@ -65,10 +67,16 @@ func (k *kind) run(ctx context.Context) {
 	k.workers.Wait()
 	close(stop)
 	renewer.Wait()
+	if k.Stopped != nil {
+		k.Stopped()
+	}
 }
 
 // step starts what can be started and says how long there will be nothing new.
 func (k *kind) step(ctx context.Context) (wait time.Duration, err error) {
+	if k.limited() {
+		return k.stepLanes(ctx)
+	}
 	for {
 		free := k.free()
 		if free == 0 {
@@ -123,46 +131,27 @@ func (k *kind) earliest(ctx context.Context, after int64) (time.Time, error) {
 	return store.Time(*next), nil
 }
 
-// claim takes up to n due jobs, and no more of a lane than it may have.
+// claim takes up to n due jobs.
 func (k *kind) claim(ctx context.Context, n int, now time.Time) (jobs []*Job, err error) {
 	lease := store.NewID()
 	err = k.queue.DB.Write(ctx, func(tx *store.Tx) error {
 		jobs = nil // the transaction may run again
-		lanes, full := k.lanes()
 		for len(jobs) < n {
-			page, err := k.due(ctx, tx, now, full, n-len(jobs))
+			// SKIP LOCKED passes over what another node is claiming.
+			rows, err := tx.Query(ctx, `SELECT `+columns+` FROM job WHERE kind = $1 AND next <= $2 AND done = 0 AND held = 0
+				ORDER BY next LIMIT $3 FOR UPDATE SKIP LOCKED`, k.name, store.Micros(now), n-len(jobs))
+			page, err := k.scan(rows, err)
 			if err != nil {
 				return err
 			}
-			var take []*Job
-			passed := false // over jobs that hide others from a page of this size
-			for _, j := range page {
-				if k.has(j.ID, j.lease) { // ours: the clock was moved past its lease
-					if err := k.extend(ctx, tx, j.ID, j.lease, now); err != nil {
-						return err
-					}
-					passed = true
-					continue
-				}
-				if k.PerLane > 0 {
-					if lanes[j.Lane] >= k.PerLane {
-						continue
-					}
-					if lanes[j.Lane]++; lanes[j.Lane] == k.PerLane {
-						full = append(full, j.Lane)
-						passed = true
-					}
-				}
-				j.lease, j.work = lease, k
-				j.Attempts++
-				j.Running = true
-				take = append(take, j)
+			take, again, err := k.others(ctx, tx, page, now)
+			if err != nil {
+				return err
 			}
 			if err := k.mark(ctx, tx, take, lease, now); err != nil {
 				return err
 			}
-			jobs = append(jobs, take...)
-			if !passed {
+			if jobs = append(jobs, take...); !again {
 				return nil // there is no more
 			}
 		}
@@ -171,21 +160,30 @@ func (k *kind) claim(ctx context.Context, n int, now time.Time) (jobs []*Job, er
 	return jobs, err
 }
 
-// lanes counts what runs in each lane, and names those that are full.
-func (k *kind) lanes() (count map[string]int, full []string) {
-	if k.PerLane <= 0 {
-		return nil, nil
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	count = map[string]int{}
-	for _, r := range k.running {
-		lane := r.job.Lane
-		if count[lane]++; count[lane] == k.PerLane {
-			full = append(full, lane)
+func (k *kind) scan(rows *sql.Rows, err error) (jobs []*Job, _ error) {
+	err = store.Each(rows, err, func(scan func(...any) error) error {
+		j, err := scanJob(scan)
+		jobs = append(jobs, j)
+		return err
+	})
+	return jobs, err
+}
+
+// others are the jobs that no handler of ours has. One that a handler has was
+// found because the clock moved past its lease, which is moved on too; again
+// says that there was one, and that it may have hidden others.
+func (k *kind) others(ctx context.Context, tx *store.Tx, page []*Job, now time.Time) (take []*Job, again bool, err error) {
+	for _, j := range page {
+		if k.has(j.ID, j.lease) {
+			if err := k.extend(ctx, tx, j.ID, j.lease, now); err != nil {
+				return nil, false, err
+			}
+			again = true
+			continue
 		}
+		take = append(take, j)
 	}
-	return count, full
+	return take, again, nil
 }
 
 // has says whether a handler of ours holds the job under this lease.
@@ -196,29 +194,7 @@ func (k *kind) has(id ID, lease int64) bool {
 	return r != nil && r.job.lease == lease
 }
 
-// due reads jobs that may be taken now, oldest first, outside the full lanes.
-// SKIP LOCKED passes over what another node is claiming.
-func (k *kind) due(ctx context.Context, tx *store.Tx, now time.Time, full []string, n int) (jobs []*Job, err error) {
-	args := []any{k.name, store.Micros(now), n}
-	not := ""
-	for _, lane := range full {
-		args = append(args, lane)
-		not += ", $" + strconv.Itoa(len(args))
-	}
-	if not != "" {
-		not = " AND lane NOT IN (" + not[2:] + ")"
-	}
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM job WHERE kind = $1 AND next <= $2 AND done = 0 AND held = 0`+not+
-		` ORDER BY next LIMIT $3 FOR UPDATE SKIP LOCKED`, args...)
-	err = store.Each(rows, err, func(scan func(...any) error) error {
-		j, err := scanJob(scan)
-		jobs = append(jobs, j)
-		return err
-	})
-	return jobs, err
-}
-
-// mark writes the lease into the claimed jobs.
+// mark writes the lease into the claimed jobs, in the database and here.
 func (k *kind) mark(ctx context.Context, tx *store.Tx, jobs []*Job, lease int64, now time.Time) error {
 	if len(jobs) == 0 {
 		return nil
@@ -229,6 +205,8 @@ func (k *kind) mark(ctx context.Context, tx *store.Tx, jobs []*Job, lease int64,
 		if i > 0 {
 			in.WriteString(", ")
 		}
+		j.lease, j.work, j.Running = lease, k, true
+		j.Attempts++
 		args = append(args, int64(j.ID))
 		in.WriteString("$" + strconv.Itoa(len(args)))
 	}
@@ -321,6 +299,13 @@ func (k *kind) finish(ctx, jctx context.Context, j *Job, out Outcome) {
 func (k *kind) record(ctx context.Context, j *Job, out Outcome) error {
 	now := store.Micros(k.queue.now())
 	return k.queue.DB.Write(ctx, func(tx *store.Tx) error {
+		if out.verb == "snooze" || out.verb == "stop" {
+			at := store.Micros(j.Due)
+			if out.verb == "snooze" {
+				at = store.Micros(out.at)
+			}
+			tx.AfterCommit(func() { k.agenda.note(j.Lane, at) })
+		}
 		var n int64
 		var err error
 		id, reason := int64(j.ID), tidy(out.reason)
@@ -341,8 +326,13 @@ func (k *kind) record(ctx context.Context, j *Job, out Outcome) error {
 				n, err = tx.Exec(ctx, `UPDATE job SET lease = 0, due = $1, next = $1, reason = $2, payload = $3 WHERE id = $4 AND lease = $5 AND done = 0`,
 					at, reason, out.payload, id, j.lease)
 			}
-		case "stop": // no attempt was made
-			n, err = tx.Exec(ctx, `UPDATE job SET lease = 0, next = due, attempts = attempts - 1 WHERE id = $1 AND lease = $2 AND done = 0`, id, j.lease)
+		case "stop": // no attempt was made, but perhaps a part of one
+			if out.payload == nil {
+				n, err = tx.Exec(ctx, `UPDATE job SET lease = 0, next = due, attempts = attempts - 1 WHERE id = $1 AND lease = $2 AND done = 0`, id, j.lease)
+			} else {
+				n, err = tx.Exec(ctx, `UPDATE job SET lease = 0, next = due, attempts = attempts - 1, payload = $1 WHERE id = $2 AND lease = $3 AND done = 0`,
+					out.payload, id, j.lease)
+			}
 		}
 		if err != nil {
 			return err
