@@ -192,11 +192,9 @@ func (c *Client) exchange(ctx context.Context, server string, q question) (Answe
 	m.SetQuestion(q.name, q.kind)
 	m.SetEdns0(udpBuffer, false)
 	m.AuthenticatedData = true // RFC 6840 §5.7: tell us whether you validated
-	udp := &dns.Client{Net: "udp", UDPSize: udpBuffer, Timeout: wait}
-	r, _, err := udp.ExchangeContext(ctx, m, server)
+	r, err := talk(ctx, &dns.Client{Net: "udp", UDPSize: udpBuffer, Timeout: wait}, m, server)
 	if err == nil && r.Truncated || err != nil && isDamaged(err) {
-		tcp := &dns.Client{Net: "tcp", Timeout: wait}
-		r, _, err = tcp.ExchangeContext(ctx, m, server)
+		r, err = talk(ctx, &dns.Client{Net: "tcp", Timeout: wait}, m, server)
 	}
 	if err != nil {
 		return Answer{}, err
@@ -209,6 +207,22 @@ func (c *Client) exchange(ctx context.Context, server string, q question) (Answe
 		return Answer{}, errors.New("the resolver said " + dns.RcodeToString[r.Rcode])
 	}
 	return read(q, r, r.AuthenticatedData && c.believes(server)), nil
+}
+
+// talk is one question over a connection of its own. The library heeds a
+// deadline while it waits for the answer, and no other end of ctx.
+func talk(ctx context.Context, c *dns.Client, m *dns.Msg, server string) (*dns.Msg, error) {
+	conn, err := c.DialContext(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	r, _, err := c.ExchangeWithConnContext(ctx, m, conn)
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return r, err
 }
 
 func isDamaged(err error) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -157,9 +158,18 @@ func TestWhoLeavesDoesNotWait(t *testing.T) {
 	z := dnstest.New(t)
 	z.Silence("s.test")
 	ctx, cancel := context.WithCancel(t.Context())
+	asked := make(chan error)
+	go func() {
+		_, err := z.Client().Ask(ctx, "s.test", mdns.TypeA)
+		asked <- err
+	}()
+	for z.Asked("s.test") == 0 {
+		runtime.Gosched()
+	}
+	began := time.Now()
 	cancel()
-	if _, err := z.Client().Ask(ctx, "s.test", mdns.TypeA); err == nil {
-		t.Error("got an answer")
+	if err := <-asked; !errors.Is(err, context.Canceled) || time.Since(began) > 2*time.Second {
+		t.Errorf("got %v after %v", err, time.Since(began))
 	}
 }
 
