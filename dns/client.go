@@ -254,7 +254,9 @@ func read(q question, r *dns.Msg, secure bool) Answer {
 		}
 	}
 	if len(a.Records) == 0 {
-		a.TTL = time.Minute // RFC 2308 §5 lets it be three hours; people who mend a record look again sooner
+		// RFC 2308 §5 lets it be three hours; people who add a record look again
+		// at once, and the resolver behind us remembers too.
+		a.TTL = 10 * time.Second
 		for _, rr := range r.Ns {
 			if soa, ok := rr.(*dns.SOA); ok {
 				a.TTL = min(a.TTL, time.Duration(min(soa.Minttl, soa.Hdr.Ttl))*time.Second)

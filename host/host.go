@@ -16,6 +16,8 @@ import (
 	"colporteur/accounts"
 	"colporteur/config"
 	"colporteur/delivery"
+	"colporteur/dkim/keyring"
+	"colporteur/dkim/records"
 	"colporteur/dns"
 	"colporteur/imap"
 	"colporteur/locale"
@@ -74,6 +76,8 @@ type Host struct {
 	Transfers *transfer.Service
 	Albums    *album.Service
 	Gateway   *webgateway.Gateway
+	Keys      *keyring.Ring
+	Records   *records.Publisher // nil when nobody takes our updates of the DNS
 
 	opt       Options
 	listeners []listener
@@ -115,6 +119,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Host, error) {
 		h.DB.Close()
 		return nil, err
 	}
+	h.wireOrigin()
 	h.wireProtocols()
 	if h.DB.Engine() == "sqlite" {
 		// Whatever was claimed, was claimed by a process that is gone.

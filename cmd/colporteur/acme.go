@@ -68,6 +68,9 @@ func newACME(ctx context.Context, cfg *config.Config, log *slog.Logger) (*acme, 
 	a.magic = certmagic.New(a.cache, certmagic.Config{
 		Storage:   &certmagic.FileStorage{Path: a.dir},
 		KeySource: certmagic.StandardKeyGenerator{KeyType: certmagic.P256},
+		// A TLSA record (3 1 1) names the key: with a new one at each renewal,
+		// those who heed it would bring no more mail (RFC 7671 §8.1).
+		ReusePrivateKeys: true,
 		// Servers that bring mail often name nobody, or the mail domain.
 		DefaultServerName:  cfg.Hostname,
 		FallbackServerName: cfg.Hostname,

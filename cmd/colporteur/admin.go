@@ -44,7 +44,13 @@ var operations = map[string]operation{
 	"queue/list":   op((*admin).listQueue),
 	"queue/change": op((*admin).changeJob),
 
-	"trace": op((*admin).trace),
+	"trace":   op((*admin).trace),
+	"reports": op((*admin).reports),
+
+	"records":         op((*admin).records),
+	"records/publish": op((*admin).publishRecords),
+	"dkim/list":       op((*admin).listKeys),
+	"dkim/rotate":     op((*admin).rotateKeys),
 
 	"transfer/list":   op((*admin).listTransfers),
 	"transfer/recall": op((*admin).recallTransfer),

@@ -24,7 +24,9 @@ const (
 	leastLife  = 14 * 24 * time.Hour // of a certificate
 )
 
-type checkCommand struct{}
+type checkCommand struct {
+	Lang string `help:"Of what is said about the DNS: fr or en; as the environment says if not given." enum:",fr,en" default:""`
+}
 
 // findings are sentences with a verdict each.
 type findings struct {
@@ -39,7 +41,7 @@ func (f *findings) bad(format string, args ...any) {
 	f.c.printf("wrong  "+format+"\n", args...)
 }
 
-func (checkCommand) Run(c *cli) error {
+func (cmd checkCommand) Run(c *cli) error {
 	f := &findings{c: c}
 	cfg, err := c.load()
 	if err != nil {
@@ -55,7 +57,7 @@ func (checkCommand) Run(c *cli) error {
 	f.good("The configuration %s can be read.", cfg.Path)
 	f.files(cfg)
 	f.disk(cfg.Data)
-	f.database(cfg)
+	database := f.database(cfg)
 	running := f.listeners(cfg)
 	if cfg.TLS.Mode == config.ACME {
 		for _, name := range certificateNames(cfg) {
@@ -63,6 +65,9 @@ func (checkCommand) Run(c *cli) error {
 		}
 	} else {
 		f.certificate(cfg, running)
+	}
+	if database {
+		f.published(cfg, printer(cmd.Lang))
 	}
 	return f.verdict()
 }
@@ -152,11 +157,12 @@ func ping(tx *store.Tx) error {
 	return tx.QueryRow(context.Background(), `SELECT count(*) FROM domain`).Scan(&n)
 }
 
-func (f *findings) database(cfg *config.Config) {
+// database looks at it, and says whether it answers.
+func (f *findings) database(cfg *config.Config) bool {
 	h, err := ask[health](f.c, cfg, "health", none{})
 	if err != nil {
 		f.bad("The database does not answer: %s.", strings.TrimSuffix(sentence(err), "."))
-		return
+		return false
 	}
 	f.good("The database (%s) answers: %d domains, %d members.", h.Engine, len(h.Domains), h.Members)
 	if len(h.Domains) == 0 {
@@ -171,6 +177,7 @@ func (f *findings) database(cfg *config.Config) {
 	case h.Waiting > 0:
 		f.good("%d mails are on their way out.", h.Waiting)
 	}
+	return true
 }
 
 // listeners connects to each when the server runs, and tries to listen when it does not.

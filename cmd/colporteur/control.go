@@ -200,6 +200,10 @@ func askServer(ctx context.Context, conn net.Conn, name string, in []byte) ([]by
 }
 
 func askHere(c *cli, cfg *config.Config, name string, in []byte) ([]byte, error) {
+	do, ok := operations[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no operation %q", name)
+	}
 	unlock, err := lock(cfg)
 	if errors.Is(err, errBusy) {
 		return nil, fmt.Errorf("a server on %s is just starting or stopping: try again in a few seconds", cfg.Data)
@@ -216,7 +220,7 @@ func askHere(c *cli, cfg *config.Config, name string, in []byte) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	out, err := operations[name](&admin{host: h}, c.ctx, in)
+	out, err := do(&admin{host: h}, c.ctx, in)
 	if cerr := h.DB.Close(); err == nil && cerr != nil {
 		err = cerr
 	}

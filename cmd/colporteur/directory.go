@@ -22,7 +22,10 @@ func (d domainAdd) Run(c *cli) error {
 	if err != nil {
 		return err
 	}
-	c.printf("Mail for %s is taken now. Publish in its DNS:\n\n%s", d.Domain, records(d.Domain, cfg))
+	c.printf("Mail for %s is taken now. Publish in its DNS:\n\n", d.Domain)
+	if err := c.sayRecords(cfg, d.Domain, printer("")); err != nil {
+		return err
+	}
 	c.sayTaken(taken)
 	return nil
 }

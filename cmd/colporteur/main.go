@@ -43,6 +43,9 @@ type grammar struct {
 	Queue    queueCommands  `cmd:"" help:"Outgoing mail."`
 	Transfer transferCmds   `cmd:"" help:"Files that are shared by link."`
 	Trace    traceCommand   `cmd:"" help:"Where is my mail?"`
+	Reports  reportsCommand `cmd:"" help:"What other hosts report about mail in our name."`
+	Records  recordsCommand `cmd:"" help:"Print the DNS records that our domains should publish."`
+	DKIM     dkimCommands   `cmd:"" name:"dkim" help:"Keys that mail is signed with."`
 	Check    checkCommand   `cmd:"" help:"Look for what is wrong, in plain sentences."`
 	Backup   backupCommand  `cmd:"" help:"Copy everything but the master key to a folder, while the server runs."`
 	Restore  restoreCommand `cmd:"" help:"Make a host of a backup."`

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"colporteur/accounts"
 	"colporteur/config"
@@ -25,6 +24,7 @@ type setupCommand struct {
 	TLSCert    string `help:"With --tls files: the certificate chain, PEM." placeholder:"FILE"`
 	TLSKey     string `help:"With --tls files: its key, PEM." placeholder:"FILE"`
 	Key        string `help:"Where the master key lies." placeholder:"FILE"`
+	Lang       string `help:"Of what the records are for: fr or en; as the environment says if not given." enum:",fr,en" default:""`
 	Database   string `help:"sqlite, or postgres://user@host/database." placeholder:"URL" default:"sqlite"`
 }
 
@@ -37,7 +37,10 @@ func (s setupCommand) Run(c *cli) error {
 	if err != nil {
 		return err
 	}
-	c.printf("%s is ready for %s.\n\nPublish in DNS:\n\n%s\n", cfg.Data, s.Domain, records(s.Domain, cfg))
+	c.printf("%s is ready for %s.\n\nPublish in DNS (`colporteur records` prints this again, `colporteur check` compares):\n\n", cfg.Data, s.Domain)
+	if err := c.sayRecords(cfg, s.Domain, printer(s.Lang)); err != nil {
+		return err
+	}
 	c.notes(cfg, s, done)
 	return nil
 }
@@ -173,23 +176,10 @@ func (a *admin) setup(ctx context.Context, w setupWish) (setupDone, error) {
 	return done, err
 }
 
-// records are what to publish for a domain, as lines of a zone file.
-func records(domain string, cfg *config.Config) string {
-	var b strings.Builder
-	line := func(name, kind, value string) { fmt.Fprintf(&b, "  %-24s %-5s %s\n", name, kind, value) }
-	line(domain+".", "MX", "10 "+cfg.Hostname+".")
-	line(cfg.Hostname+".", "A", "the IPv4 address of this server")
-	line(cfg.Hostname+".", "AAAA", "its IPv6 address, if it has one")
-	line(domain+".", "TXT", `"v=spf1 mx -all"`)
-	line("_dmarc."+domain+".", "TXT", `"v=DMARC1; p=none"`)
-	return b.String()
-}
-
-// notes says what is left to do, and what is not built.
+// notes says what is left to do.
 func (c *cli) notes(cfg *config.Config, s setupCommand, done setupDone) {
 	if cfg.Profile == config.Server {
 		c.printf("Ask who gave you the address to point its reverse name (PTR) to %s.\n", cfg.Hostname)
-		c.printf("Not built yet: DKIM signatures (so no record for them), MTA-STS and DANE.\n")
 	}
 	if cfg.TLS.Mode == config.SelfSigned {
 		c.printf("The certificate is of our own making: programs trust it once they know %s.", filepath.Join(cfg.Data, "ca.pem"))

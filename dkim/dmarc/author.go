@@ -11,6 +11,7 @@ import (
 type Author struct {
 	Domain string // lower case, A-labels; "" when there is not exactly one
 	Reason string // then: why
+	Nobody bool   // no author is named at all, so nobody is imitated
 }
 
 // longHeader without its empty line was cut off by whoever hands it over: another
@@ -26,7 +27,7 @@ func ReadAuthor(header []byte) Author {
 	case len(header) >= longHeader && !bytes.HasSuffix(header, []byte("\n\r\n")) && !bytes.HasSuffix(header, []byte("\n\n")):
 		return Author{Reason: "the header is too long to be seen whole"}
 	case len(fields) == 0:
-		return Author{Reason: "there is no From field"}
+		return Author{Reason: "there is no From field", Nobody: true}
 	case len(fields) > 1:
 		return Author{Reason: "there are several From fields"}
 	}
@@ -38,7 +39,7 @@ func ReadAuthor(header []byte) Author {
 	case r.bad != "":
 		return Author{Reason: r.bad}
 	case len(r.domains) == 0:
-		return Author{Reason: "the From field has no address"}
+		return Author{Reason: "the From field has no address", Nobody: true}
 	case len(r.domains) > 1:
 		return Author{Reason: "the From field has addresses of several domains"}
 	}

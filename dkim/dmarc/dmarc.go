@@ -96,6 +96,9 @@ func (d *Discovery) Evaluate(ctx context.Context, spf mail.SPFResult, dkim []mai
 	out := mail.DMARCResult{From: d.author.Domain}
 	if out.From == "" {
 		out.Result, out.Reason = mail.Fail, d.author.Reason
+		if d.author.Nobody {
+			out.Result = mail.PermError
+		}
 		return out
 	}
 	out.Org, _ = d.walk.organisation()

@@ -138,7 +138,7 @@ func TestEachProofHoldsOrFailsAlone(t *testing.T) {
 		{"a second From on top", from("ann@home.test", "mx.home.test", "192.0.2.1"), "From: ceo@bank.test\r\n" + signed, mail.Pass, mail.Pass, mail.Fail, mail.Fail, false, false},
 		{"another author beside", from("ann@home.test", "mx.home.test", "192.0.2.1"), strings.Replace(letter, "Ann <", "ceo@bank.test <", 1), mail.Pass, mail.Pass, "", mail.Fail, false, false},
 		{"nobody's domain", from("ann@none.test", "mx.none.test", "192.0.2.1"), strings.Replace(letter, "home.test", "none.test", 1), mail.None, mail.None, "", mail.None, false, false},
-		{"no From", from("ann@home.test", "mx.home.test", "192.0.2.1"), "Subject: x\r\n\r\n", mail.Pass, mail.Pass, "", mail.Fail, false, false},
+		{"no From", from("ann@home.test", "mx.home.test", "192.0.2.1"), "Subject: x\r\n\r\n", mail.Pass, mail.Pass, "", mail.PermError, false, false},
 		{"no body", from("ann@home.test", "mx.home.test", "192.0.2.1"), "From: ann@home.test\r\n", mail.Pass, mail.Pass, "", mail.Pass, true, false},
 	} {
 		v := w.judge(t, x.env, x.message)
