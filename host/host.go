@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"colporteur/accounts"
@@ -18,12 +19,14 @@ import (
 	"colporteur/delivery"
 	"colporteur/dkim/keyring"
 	"colporteur/dkim/records"
+	"colporteur/dkim/report"
 	"colporteur/dns"
 	"colporteur/imap"
 	"colporteur/locale"
 	"colporteur/mail"
 	"colporteur/smtp"
 	"colporteur/smtp/relay"
+	"colporteur/smtp/relay/secure"
 	"colporteur/store"
 	"colporteur/store/blob"
 	"colporteur/store/mailbox"
@@ -73,6 +76,8 @@ type Host struct {
 	Relay     *relay.Relay
 	Links     *link.Service
 	Mux       *workflow.Mux
+	Policies  *secure.Finder
+	Reports   *reporting
 	Transfers *transfer.Service
 	Albums    *album.Service
 	Gateway   *webgateway.Gateway
@@ -120,6 +125,9 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Host, error) {
 		return nil, err
 	}
 	h.wireOrigin()
+	h.wireProof()
+	h.wireReports()
+	h.Gateway.STS = h.STS
 	h.wireProtocols()
 	if h.DB.Engine() == "sqlite" {
 		// Whatever was claimed, was claimed by a process that is gone.
@@ -172,7 +180,12 @@ func (h *Host) wireStore() {
 func (h *Host) wireAccounts(context.Context) error {
 	h.Accounts = &accounts.Service{DB: h.DB, Hostname: h.Config.Hostname, Key: subkey(h.opt.Key, "login"), Now: h.opt.Now, Log: h.opt.Log,
 		Created: h.Mailboxes.CreateAccount, Removed: h.Mailboxes.DeleteAccount}
-	h.Accounts.Programs = func(local string) (string, bool) { return h.Mux.Match(local) }
+	h.Accounts.Programs = func(local string) (string, bool) {
+		if slices.Contains(report.ReportWords, local) {
+			return local, true
+		}
+		return h.Mux.Match(local)
+	}
 	h.Accounts.Changed = func(u mail.UserID) {
 		h.SMTP.Cut(u)
 		h.IMAP.Cut(u)
@@ -199,7 +212,7 @@ func (h *Host) wireProtocols() {
 		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxAppend: int64(cfg.Limits.Drop), Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay = &relay.Relay{Queue: h.Queue, Messages: h.Messages, Resolver: h.opt.DNS, Door: h.Door, Hostname: cfg.Hostname,
 		Port: cfg.Relay.Port, AllowPrivate: cfg.Relay.AllowPrivate, Smarthost: cfg.Relay.Smarthost,
-		Lang: h.langOf, Trace: h.Trace.Add, Now: h.opt.Now, Log: h.opt.Log}
+		Policies: h.Policies, TLSResult: h.Reports.session, Sign: h.sign, Lang: h.langOf, Trace: h.Trace.Add, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay.Register()
 }
 

@@ -126,6 +126,11 @@ func (h *Host) Run(ctx context.Context) error {
 		start("certificates", h.opt.Certificates.Run)
 	}
 	start("queue", h.Queue.Run)
+	start("keys", h.tickKeys)
+	start("policies", h.Policies.Run)
+	start("origin counts", h.Reports.Origins.Run)
+	start("tls counts", h.Reports.TLS.Run)
+	start("reports", h.Reports.Sender.Run)
 	start("sweeper", h.sweep)
 	var first error
 	for range n {
@@ -183,6 +188,8 @@ func (h *Host) Sweep(ctx context.Context) error {
 	step("door", h.Door.Sweep(ctx, memoryAge))
 	_, err = h.Trace.Sweep(ctx, memoryAge)
 	step("trace", err)
+	_, err = h.Reports.Store.Sweep(ctx)
+	step("reports", err)
 	n, err := h.Mailboxes.Purge(ctx, memoryAge)
 	step("mailboxes", err)
 	m, err := h.Messages.Sweep(ctx, bytesAge)

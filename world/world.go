@@ -178,7 +178,8 @@ func (w *World) Advance(d time.Duration) {
 	}
 }
 
-// certificate is a self-signed one: between mail servers it need not be more.
+// certificate is a self-signed one, which a test that verifies it takes for its
+// authority too.
 func certificate(t testing.TB) *tls.Config {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -186,7 +187,7 @@ func certificate(t testing.TB) *tls.Config {
 		t.Fatal(err)
 	}
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+		DNSNames: []string{"localhost", "*.home.test", "*.far.test", "*.away.test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)

@@ -218,7 +218,7 @@ SyncState *
 `, port(p.Ports["imaps"]), filepath.Join(p.Data, "ca.pem"), maildir, maildir)), 0o600)
 	sync := func() { t.Helper(); run(t, home, mbsync, "-c", rc, "-a") }
 	for i := range 20 {
-		out, err := try(home, fmt.Sprintf("From: bob@home.test\nTo: ann@home.test\nSubject: numero %d\n\n%s\n", i, strings.Repeat("ligne\n", i*200)),
+		out, err := try(home, fmt.Sprintf("From: bob@elsewhere.invalid\nTo: ann@home.test\nSubject: numero %d\n\n%s\n", i, strings.Repeat("ligne\n", i*200)),
 			tool(t, "curl", "curl"), "-s", "--url", "smtp://"+p.Ports["mx"], "--mail-from", "x@elsewhere.invalid", "--mail-rcpt", "ann@home.test", "--crlf", "-T", "-")
 		if err != nil {
 			t.Fatalf("curl: %v\n%s", err, out)
@@ -259,7 +259,7 @@ func TestNeomuttReadsAndFiles(t *testing.T) {
 	p := server(t)
 	home := t.TempDir()
 	for i := range 3 {
-		out, err := try(home, fmt.Sprintf("From: Bob <bob@home.test>\nTo: ann@home.test\nSubject: lettre %d\n\nBonjour %d.\n", i, i),
+		out, err := try(home, fmt.Sprintf("From: Bob <bob@elsewhere.invalid>\nTo: ann@home.test\nSubject: lettre %d\n\nBonjour %d.\n", i, i),
 			tool(t, "curl", "curl"), "-s", "--url", "smtp://"+p.Ports["mx"], "--mail-from", "x@elsewhere.invalid", "--mail-rcpt", "ann@home.test", "--crlf", "-T", "-")
 		if err != nil {
 			t.Fatalf("curl: %v\n%s", err, out)

@@ -121,7 +121,10 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 `, ip, port))
-	p.write("opendkim.conf", fmt.Sprintf("Mode v\nSocket local:%[1]s/dkim.sock\nUMask 000\nAuthservID mail.%[2]s\nAlwaysAddARHeader yes\nUserID root\nBackground no\nOn-KeyNotFound accept\nOn-BadSignature accept\nLogWhy yes\nSyslog no\nInternalHosts 192.0.2.1\nTrustAnchorFile /dev/null\n", dir, domain))
+	p.write("opendkim.conf", fmt.Sprintf("Mode v\nSocket local:%[1]s/dkim.sock\nUMask 000\nAuthservID mail.%[2]s\nAlwaysAddARHeader yes\nUserID root\nBackground no\nOn-KeyNotFound accept\nOn-BadSignature accept\nLogWhy yes\nSyslog no\nInternalHosts 192.0.2.1\nResolverConfiguration %[1]s/unbound.conf\n", dir, domain))
+	// Its resolver library thinks that .test does not exist (RFC 6761), and asks
+	// nobody on loopback.
+	p.write("unbound.conf", fmt.Sprintf("server:\n  local-zone: \"test.\" nodefault\n  do-not-query-localhost: no\n  module-config: \"iterator\"\nforward-zone:\n  name: \".\"\n  forward-addr: %s\n", host))
 	p.write("opendmarc.conf", fmt.Sprintf("Socket local:%[1]s/dmarc.sock\nUMask 000\nAuthservID mail.%[2]s\nTrustedAuthservIDs mail.%[2]s\nSPFSelfValidate true\nSPFIgnoreResults true\nRejectFailures false\nSyslog false\nIgnoreHosts /dev/null\nBackground false\n", dir, domain))
 	p.write("start", fmt.Sprintf(`#!/bin/sh
 mount --bind %[1]s/resolv.conf /etc/resolv.conf
