@@ -54,6 +54,8 @@ type Event struct {
 	Proof  string `json:",omitempty"`
 	Action string `json:",omitempty"` // ToInbox, ToJunk
 
+	Until time.Time `json:",omitzero"` // Accepted: a mail that waits for its hour
+
 	Why mail.Text `json:",omitzero"` // Refused, Delayed, Bounced: the reason as a person is told it
 
 	Host  string `json:",omitempty"` // Relayed: who took it
@@ -133,6 +135,9 @@ func (d *Door) wayIn(env *mail.Envelope, head *header, s *spooled) (row, error) 
 		Helo: env.Client.Helo, Size: s.draft.Size, TLS: env.Client.TLS, To: make([]Stop, 0, len(env.To)), Proof: head.proof}
 	if head.verdict != nil {
 		e.Action = head.decision.action()
+	}
+	if env.Release.After(env.Received) {
+		e.Until = env.Release
 	}
 	if !env.From.IsZero() {
 		e.From = env.From.Key()

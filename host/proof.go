@@ -48,7 +48,25 @@ func (h *Host) tickKeys(ctx context.Context) error {
 		if err := h.Keys.Tick(ctx); err != nil && ctx.Err() == nil {
 			h.opt.Log.WarnContext(ctx, "keys not looked after", "err", err)
 		}
+		h.publish(ctx)
 		t.Reset(time.Hour)
+	}
+}
+
+// publish writes what is missing of our records, where we may.
+func (h *Host) publish(ctx context.Context) {
+	domains, err := h.Accounts.Domains(ctx)
+	if h.Records == nil || err != nil {
+		return
+	}
+	for _, d := range domains {
+		done, err := h.PublishRecords(ctx, d, nil)
+		if err != nil && ctx.Err() == nil {
+			h.opt.Log.WarnContext(ctx, "records not published", "domain", d, "err", err)
+		}
+		if len(done) > 0 {
+			h.opt.Log.InfoContext(ctx, "records published", "domain", d, "count", len(done))
+		}
 	}
 }
 

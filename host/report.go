@@ -5,6 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
 	"time"
 
 	"colporteur/delivery"
@@ -26,7 +30,7 @@ type reporting struct {
 func (h *Host) wireReports() {
 	now, log := h.opt.Now, h.opt.Log
 	h.Reports = &reporting{
-		Store:   &report.Store{DB: h.DB, Ours: h.Accounts.Ours, Now: now, Log: log},
+		Store:   &report.Store{DB: h.DB, Ours: h.Accounts.Ours, Own: h.sendsFrom(), Name: h.nameOf, Now: now, Log: log},
 		Origins: &report.Collector{DB: h.DB, Now: now, Log: log},
 		TLS:     &report.TLSCollector{DB: h.DB, Now: now, Log: log},
 		Sender:  &report.Sender{DB: h.DB, Door: h.Door, DNS: h.opt.DNS, Domain: h.firstDomain, AllowPrivate: h.Config.Relay.AllowPrivate, Now: now, Log: log},
@@ -39,6 +43,44 @@ func (h *Host) wireReports() {
 		h.Reports.Origins.Note(j.Verdict, j.Envelope.Client.IP, j.Envelope, j.Action, j.Override)
 	}
 	h.Queue.Handle(delivery.JobOpen, queue.Options{Workers: 2}, h.takeReport)
+}
+
+// sendsFrom knows the addresses our mail leaves from: this machine's, and those
+// our name leads to, for behind a translator the machine does not know them.
+func (h *Host) sendsFrom() func(netip.Addr) bool {
+	own := sync.OnceValue(func() map[netip.Addr]bool {
+		own := map[netip.Addr]bool{}
+		add := func(ip net.IP) {
+			if ip, ok := netip.AddrFromSlice(ip); ok {
+				own[ip.Unmap()] = true
+			}
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		if ips, err := h.opt.DNS.LookupIPAddr(ctx, h.Config.Hostname); err == nil {
+			for _, ip := range ips {
+				add(ip.IP)
+			}
+		}
+		if addrs, err := net.InterfaceAddrs(); err == nil {
+			for _, n := range addrs {
+				if n, ok := n.(*net.IPNet); ok {
+					add(n.IP)
+				}
+			}
+		}
+		return own
+	})
+	return func(ip netip.Addr) bool { return own()[ip] }
+}
+
+// nameOf is the reverse name of an address, "" when there is none.
+func (h *Host) nameOf(ctx context.Context, ip netip.Addr) string {
+	names, err := h.opt.DNS.LookupAddr(ctx, ip.String())
+	if err != nil || len(names) == 0 {
+		return ""
+	}
+	return strings.TrimSuffix(names[0], ".")
 }
 
 // session tells the report collector of one connection.
@@ -58,6 +100,9 @@ func (h *Host) takeReport(ctx context.Context, j *queue.Job) queue.Outcome {
 		return queue.Snooze(h.opt.Now().Add(time.Minute), err.Error(), nil)
 	}
 	in := report.Inbound{From: p.From, To: p.Address, Verdict: p.Verdict}
+	if p.Verdict == nil && p.Sender.ID == 0 { // we wrote it: one of our domains to another
+		in.Own = h.firstDomain(ctx)
+	}
 	in.Parts = func(yield func(name, mediaType string, r io.Reader) error) error {
 		if m.Summary == nil {
 			return nil

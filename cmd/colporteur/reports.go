@@ -2,21 +2,17 @@ package main
 
 import (
 	"context"
-	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"time"
 
-	"colporteur/dkim/report"
-	"colporteur/dns"
 	"colporteur/mail"
 )
 
 type reportsCommand struct {
 	Domain string `arg:"" optional:"" help:"One of ours; all of them when it is left out."`
 	Days   int    `help:"How far back." default:"30"`
-	Lang   string `help:"fr or en." default:"en" enum:"fr,en"`
+	Lang   string `help:"fr or en; the one of your terminal when it is left out." enum:",fr,en" default:""`
 	HTML   string `name:"html" help:"Write a page for a browser to this file instead." placeholder:"FILE"`
 }
 
@@ -33,46 +29,6 @@ type pages struct {
 	HTML []byte
 }
 
-// outside is how long looking up our own addresses may take.
-const outside = 3 * time.Second
-
-// reportStore is the reports as this host sees them.
-func (a *admin) reportStore(ctx context.Context) *report.Store {
-	client := &dns.Client{TrustAD: a.host.Config.DNS.TrustAD}
-	if r := a.host.Config.DNS.Resolver; r != "" {
-		client.Servers = []string{r}
-	}
-	own := map[netip.Addr]bool{}
-	add := func(ip net.IP) {
-		if ip, ok := netip.AddrFromSlice(ip); ok {
-			own[ip.Unmap()] = true
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, outside)
-	defer cancel()
-	if ips, err := client.LookupIPAddr(ctx, a.host.Config.Hostname); err == nil {
-		for _, ip := range ips {
-			add(ip.IP)
-		}
-	}
-	if addrs, err := net.InterfaceAddrs(); err == nil {
-		for _, n := range addrs {
-			if n, ok := n.(*net.IPNet); ok {
-				add(n.IP)
-			}
-		}
-	}
-	return &report.Store{DB: a.host.DB, Ours: a.host.Accounts.Ours,
-		Own: func(ip netip.Addr) bool { return own[ip] },
-		Name: func(ctx context.Context, ip netip.Addr) string {
-			names, err := client.LookupAddr(ctx, ip.String())
-			if err != nil || len(names) == 0 {
-				return ""
-			}
-			return strings.TrimSuffix(names[0], ".")
-		}}
-}
-
 func (a *admin) reports(ctx context.Context, q period) (pages, error) {
 	domains := []string{q.Domain}
 	if q.Domain == "" {
@@ -81,7 +37,7 @@ func (a *admin) reports(ctx context.Context, q period) (pages, error) {
 			return pages{}, err
 		}
 	}
-	kept := a.reportStore(ctx)
+	kept := a.host.Reports.Store
 	since := time.Now().Add(-time.Duration(q.Days) * 24 * time.Hour)
 	var out pages
 	for _, d := range domains {
@@ -113,7 +69,7 @@ func (r reportsCommand) Run(c *cli) error {
 	if err != nil {
 		return err
 	}
-	p, err := ask[pages](c, cfg, "reports", period{r.Domain, r.Lang, r.Days, r.HTML != ""})
+	p, err := ask[pages](c, cfg, "reports", period{r.Domain, printer(r.Lang).Lang, r.Days, r.HTML != ""})
 	if err != nil {
 		return err
 	}
