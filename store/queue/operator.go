@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -157,28 +158,51 @@ func (q *Queue) Idle(ctx context.Context, kinds ...string) error {
 	}
 }
 
-// busy names the kinds that run or are due.
+// busy names the kinds that run or are due. What waits until a time for room at
+// its pool is not: it would wait as long if it were not due.
 func (q *Queue) busy(ctx context.Context, kinds []string) (busy []string, err error) {
+	count := map[string]int{}
+	now := q.now()
 	err = q.DB.Read(ctx, func(tx *store.Tx) error {
-		busy = nil
-		rows, err := tx.Query(ctx, `SELECT kind, COUNT(*) FROM job WHERE done = 0 AND held = 0 AND (next <= $1 OR lease <> 0) GROUP BY kind ORDER BY kind`,
-			store.Micros(q.now()))
+		clear(count)
+		rows, err := tx.Query(ctx, `SELECT kind, lane, lease <> 0, MIN(due), COUNT(*) FROM job WHERE done = 0 AND held = 0 AND (next <= $1 OR lease <> 0)
+			GROUP BY kind, lane, lease <> 0`, store.Micros(now))
 		return store.Each(rows, err, func(scan func(...any) error) error {
-			var kind string
+			var kind, lane string
+			var running bool
+			var due int64
 			var n int
-			err := scan(&kind, &n)
-			for _, want := range kinds {
-				if want == kind {
-					busy = append(busy, fmt.Sprintf("%d of %s", n, kind))
-				}
+			if err := scan(&kind, &lane, &running, &due, &n); err != nil {
+				return err
 			}
-			if len(kinds) == 0 {
-				busy = append(busy, fmt.Sprintf("%d of %s", n, kind))
+			if (len(kinds) == 0 || slices.Contains(kinds, kind)) && (running || !q.paused(kind, lane, now, store.Time(due))) {
+				count[kind] += n
 			}
-			return err
+			return nil
 		})
 	})
+	for kind, n := range count {
+		busy = append(busy, fmt.Sprintf("%d of %s", n, kind))
+	}
+	slices.Sort(busy)
 	return busy, err
+}
+
+// paused says whether a lane has no room before some later time, and its oldest
+// job, due since then, does not run all the same.
+func (q *Queue) paused(kind, lane string, now, due time.Time) bool {
+	q.mu.Lock()
+	k := q.kinds[kind]
+	q.mu.Unlock()
+	if k == nil || k.Limit == nil || k.Overdue > 0 && now.Sub(due) >= k.Overdue {
+		return false
+	}
+	pool := lane
+	if k.Pool != nil {
+		pool = k.Pool(lane)
+	}
+	room := k.Limit(pool)
+	return room.Jobs == 0 && room.Again.After(now)
 }
 
 // Sweep forgets jobs that ended more than age ago (30 days in production:
