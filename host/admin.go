@@ -11,6 +11,8 @@ import (
 	"colporteur/locale"
 	"colporteur/locale/letter"
 	"colporteur/mail"
+	"colporteur/smtp/relay"
+	"colporteur/smtp/relay/provider"
 )
 
 // tellAdmin mails whoever reads postmaster at domain, once for each key. They
@@ -84,4 +86,29 @@ func (h *Host) alarm(u mail.User, ip netip.Addr, limit int) {
 	h.warnAdmin(context.Background(), u.Address.Domain, "limit "+who+" "+h.opt.Now().Format(time.DateOnly),
 		mail.MakeText("admin-limit-subject", "Address", who),
 		mail.MakeText("admin-limit", "Address", who, "Max", limit, "IP", ip.String()))
+}
+
+// blocked tells the admin that a provider keeps our mail out, once a day for
+// each, with the way to ask to be let in again.
+func (h *Host) blocked(ctx context.Context, d relay.Diagnosis, server, reply string) {
+	c := provider.Case{Server: server, Reply: reply, Host: h.Config.Hostname, Domain: h.firstDomain(ctx)}
+	var ips []string
+	for _, ip := range addresses(h.Config) {
+		ips = append(ips, ip.String())
+	}
+	if len(ips) == 0 { // behind a translator our name leads to it
+		found, _ := h.opt.DNS.LookupIPAddr(ctx, h.Config.Hostname)
+		for _, ip := range found {
+			ips = append(ips, ip.String())
+		}
+	}
+	if c.IP = strings.Join(ips, ", "); c.IP == "" {
+		c.IP = h.Config.Hostname
+	}
+	who := d.Provider
+	if who == "" {
+		who = server
+	}
+	subject, paragraphs := provider.Letter(d, c)
+	h.warnAdmin(ctx, "", "refused "+who+" "+d.Scope+" "+h.opt.Now().Format(time.DateOnly), subject, paragraphs...)
 }

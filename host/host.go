@@ -26,6 +26,7 @@ import (
 	"colporteur/mail"
 	"colporteur/smtp"
 	"colporteur/smtp/relay"
+	"colporteur/smtp/relay/provider"
 	"colporteur/smtp/relay/secure"
 	"colporteur/store"
 	"colporteur/store/blob"
@@ -212,7 +213,8 @@ func (h *Host) wireProtocols() {
 		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxAppend: int64(cfg.Limits.Drop), Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay = &relay.Relay{Queue: h.Queue, Messages: h.Messages, Resolver: h.opt.DNS, Door: h.Door, Hostname: cfg.Hostname,
 		Port: cfg.Relay.Port, AllowPrivate: cfg.Relay.AllowPrivate, Smarthost: cfg.Relay.Smarthost,
-		Policies: h.Policies, TLSResult: h.Reports.session, Sign: h.sign, Lang: h.langOf, Trace: h.Trace.Add, Now: h.opt.Now, Log: h.opt.Log}
+		Policies: h.Policies, TLSResult: h.Reports.session, Sign: h.sign,
+		Recognise: provider.Recognise, Blocked: h.blocked, Lang: h.langOf, Trace: h.Trace.Add, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay.Register()
 }
 

@@ -2,17 +2,18 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
 	"colporteur/delivery"
-	"colporteur/mail"
+	"colporteur/delivery/timeline"
+	"colporteur/locale"
 )
 
 type traceCommand struct {
 	What string `arg:"" name:"ADDRESS|MESSAGE-ID" help:"A sender, a recipient, a Message-ID, or our own number of a mail, as replies and the log name it."`
 	Last int    `help:"How many mails to show, the newest ones." default:"20"`
+	Lang string `help:"Of what is said: fr or en; as the environment says if not given." enum:",fr,en" default:""`
 }
 
 // question is what trace asks; answer is what it gets. Events have no JSON of
@@ -63,119 +64,43 @@ func (t traceCommand) Run(c *cli) error {
 	if err != nil {
 		return err
 	}
+	p := printer(t.Lang)
 	if len(a.Mails) == 0 {
-		return refused{fmt.Sprintf("no mail from, to or named %s was taken in the last 30 days; what was refused, its sender was told at once, and it is in the server's log", t.What)}
+		return refused{p.T("trace-nothing", "What", tidy(t.What))}
 	}
 	if a.More {
-		c.printf("The newest %d mails; --last %d shows more.\n\n", len(a.Mails), 10*t.Last)
+		c.printf("%s\n\n", p.T("trace-more", "Shown", len(a.Mails), "More", 10*t.Last))
 	}
 	for i, m := range a.Mails {
 		if i > 0 {
 			c.printf("\n")
 		}
-		c.timeline(m)
+		c.timeline(m.story(), p)
 	}
 	return nil
 }
 
-// timeline prints one mail as a timeline, in the hours of whoever asks.
-func (c *cli) timeline(m traced) {
-	first := m.Events[0]
-	from := first.From
-	if from == "" {
-		from = "the mail system itself"
-	}
-	c.printf("%s, mail %s from %s", first.At.Local().Format("Monday 2 January 2006"), m.ID, tidy(from))
-	if first.MessageID != "" {
-		c.printf(", <%s>", tidy(first.MessageID))
-	}
-	c.printf("\n")
-	date := day(first.At)
+// story is a mail as delivery tells it.
+func (m traced) story() delivery.Story {
+	var s delivery.Story
 	for _, e := range m.Events {
-		if d := day(e.At); d != date {
+		e.Event.Mail, e.Event.At, e.Event.What = m.ID, e.At, e.What
+		s = append(s, e.Event)
+	}
+	return s
+}
+
+// timeline prints one mail as a timeline, in the hours of whoever asks.
+func (c *cli) timeline(s delivery.Story, p locale.Printer) {
+	c.printf("%s\n", timeline.Title(s, p, time.Local))
+	date := day(s[0].At)
+	for _, l := range timeline.Lines(s) {
+		if d := day(l.At); d != date {
 			date = d
-			c.printf("  %s\n", e.At.Local().Format("Monday 2 January"))
+			c.printf("  %s\n", p.Date(l.At.Local()))
 		}
-		for _, s := range sentences(e) {
-			c.printf("  %s  %s\n", e.At.Local().Format("15:04:05"), tidy(s))
-		}
+		c.printf("  %s  %s\n", l.At.Local().Format("15:04:05"), l.In(p, time.Local))
 	}
-}
-
-// sentences say what an event was.
-func sentences(e happened) []string {
-	who := ""
-	if len(e.To) > 0 {
-		who = e.To[0].Addr
-	}
-	switch e.What {
-	case delivery.Accepted:
-		out := []string{accepted(e)}
-		for _, s := range e.To {
-			out = append(out, stop(s))
-		}
-		return out
-	case delivery.Relayed:
-		over := ""
-		if e.TLS != "" {
-			over = " over " + short(e.TLS)
-		} else {
-			over = " in clear"
-		}
-		return []string{fmt.Sprintf("handed to %s for %s%s: %s", e.Host, who, over, e.Reply)}
-	case delivery.Delayed:
-		return []string{fmt.Sprintf("not yet delivered to %s, will be tried again: %s", who, e.Reply)}
-	case delivery.Bounced:
-		return []string{fmt.Sprintf("given up for %s: %s", who, e.Reply)}
-	case delivery.Processed:
-		return []string{fmt.Sprintf("%s has done its work", who)}
-	case delivery.Declined:
-		return []string{fmt.Sprintf("%s declined and told the sender: %s", who, e.Reply)}
-	}
-	return []string{e.What + " " + who}
-}
-
-func accepted(e happened) string {
-	s := "accepted"
-	switch {
-	case e.Member != "":
-		s += " from " + e.Member + ", who signed in"
-	case e.IP == "" || e.From == "" && e.Helo == "":
-		return s + " from this server itself"
-	default:
-		s += " from " + e.Helo
-	}
-	if e.IP != "" {
-		s += " [" + e.IP + "]"
-	}
-	if e.TLS != "" {
-		s += ", over " + short(e.TLS)
-	} else if e.IP != "" {
-		s += ", in clear"
-	}
-	return s + ", " + amount(e.Size)
-}
-
-func stop(s delivery.Stop) string {
-	via := ""
-	if s.Via != "" {
-		via = " (written to " + s.Via + ")"
-	}
-	switch s.Where {
-	case mail.ToMailbox:
-		return "filed in the mailbox of " + s.Addr + via
-	case mail.ToProgram:
-		return "given to the program " + s.Addr + via
-	case mail.ToRelay:
-		return "queued for " + s.Addr[strings.LastIndexByte(s.Addr, '@')+1:] + ", to " + s.Addr + via
-	}
-	return s.Addr + " gets a link instead of the mail"
-}
-
-// short is "TLS1.3" of "TLS1.3 TLS_AES_128_GCM_SHA256".
-func short(tls string) string {
-	version, _, _ := strings.Cut(tls, " TLS_")
-	return version
 }
 
 // tidy keeps a stranger's words from moving the operator's cursor.

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -305,5 +306,85 @@ func TestOnlyWhatWeWroteBesideTheMessageCounts(t *testing.T) {
 	}
 	if _, _, ok := FromPrefix([]byte("Received: x\r\n"), "mail.home.test"); ok {
 		t.Error("a prefix without results has some")
+	}
+}
+
+func TestAForwardedMailIsStillThatWhenItIsRead(t *testing.T) {
+	t.Parallel()
+	v := &mail.Verdict{DMARC: mail.DMARCResult{Result: mail.Fail, From: "far.test", Policy: &mail.DMARCPolicy{P: mail.DemandReject}},
+		ARC: mail.ARCResult{Result: mail.Pass, Sealers: []string{"list.test"}, Origin: &mail.Verdict{DMARC: mail.DMARCResult{Result: mail.Pass, From: "far.test"}}}}
+	got, _, ok := FromPrefix([]byte(Field("mail.home.test", v, "")), "mail.home.test")
+	if !ok || BadgeOf(got, "").Level != Forwarded {
+		t.Errorf("got %+v", got)
+	}
+	v.ARC.Origin = nil // not a sealer that we trust
+	got, _, _ = FromPrefix([]byte(Field("mail.home.test", v, "")), "mail.home.test")
+	if BadgeOf(got, "").Level != Fake {
+		t.Errorf("got %+v", got.ARC)
+	}
+}
+
+func TestTheBadgeIsTheSameBesideTheMessage(t *testing.T) {
+	t.Parallel()
+	result := rapid.SampledFrom([]mail.Result{mail.None, mail.Pass, mail.Fail, mail.TempError, mail.PermError})
+	domain := rapid.SampledFrom([]string{"far.test", "news.far.test", "mailer.test"})
+	rapid.Check(t, func(t *rapid.T) {
+		v := &mail.Verdict{MailFrom: mail.SPFResult{Result: result.Draw(t, "spf"), Domain: domain.Draw(t, "mailfrom")},
+			DKIM:  []mail.DKIMResult{{Result: result.Draw(t, "dkim"), Domain: domain.Draw(t, "d"), Partial: rapid.Bool().Draw(t, "partial")}},
+			DMARC: mail.DMARCResult{Result: result.Draw(t, "dmarc"), From: rapid.SampledFrom([]string{"", "far.test"}).Draw(t, "from")}}
+		if rapid.Bool().Draw(t, "policy") {
+			demand := rapid.SampledFrom([]mail.Demand{mail.DemandNone, mail.DemandReject})
+			v.DMARC.Policy = &mail.DMARCPolicy{P: demand.Draw(t, "p"), Demand: demand.Draw(t, "demand")}
+		}
+		got, member, ok := FromPrefix([]byte(Field("mail.home.test", v, "")), "mail.home.test")
+		if a, b := BadgeOf(v, ""), BadgeOf(got, member); !ok || !reflect.DeepEqual(a, b) {
+			t.Fatalf("%+v:\nnow   %+v\nlater %+v", v, a, b)
+		}
+	})
+}
+
+func TestADomainThatOnlyWatchesCallsNobodyAForger(t *testing.T) {
+	t.Parallel()
+	for p, want := range map[mail.Demand]Level{mail.DemandNone: Unproven, mail.DemandQuarantine: Fake, mail.DemandReject: Fake} {
+		v := &mail.Verdict{DMARC: mail.DMARCResult{Result: mail.Fail, From: "far.test", Policy: &mail.DMARCPolicy{P: p, Demand: p}}}
+		if b := BadgeOf(v, ""); b.Level != want || b.Domain != "far.test" {
+			t.Errorf("%s: %+v", p, b)
+		}
+	}
+}
+
+func TestOurNameInPiecesIsFoundToo(t *testing.T) {
+	t.Parallel()
+	for _, f := range []string{"mail.(x)home.test; spf=pass", "mail.\"home\".test; spf=pass", "\"mail\".home.test 1; spf=pass", "mail.\r\n home.test; spf=pass", "(mail.home.test; spf=pass"} {
+		if got := Forged([]byte("Authentication-Results: "+f+"\r\n\r\n"), "mail.home.test"); len(got) != 1 {
+			t.Errorf("%q was not found", f)
+		}
+	}
+	if got := Forged([]byte("Authentication-Results: "+strings.Repeat("a(x)", 50_000)+"\r\n\r\n"), "mail.home.test"); len(got) != 0 {
+		t.Error("a long name was taken for ours")
+	}
+}
+
+func TestAValueIsNotReadInSquareTime(t *testing.T) {
+	t.Parallel()
+	start := time.Now()
+	for _, s := range []string{strings.Repeat("=", 60_000), strings.Repeat("\"a\"", 20_000), strings.Repeat("(", 60_000), strings.Repeat("a=b ", 15_000), strings.Repeat(";a=b", 15_000)} {
+		if r, err := Parse("a.test; dkim=pass header.b=x" + s); err == nil {
+			ToVerdict(r)
+		}
+	}
+	if d := time.Since(start); d > 500*time.Millisecond {
+		t.Errorf("took %v", d)
+	}
+}
+
+func TestTwoResultsOfDMARCAreNone(t *testing.T) {
+	t.Parallel()
+	r, err := Parse("a.test; dmarc=pass header.from=b.test; dmarc=fail header.from=c.test; dmarc=pass header.from=c.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := ToVerdict(r); v.DMARC.Result != mail.PermError {
+		t.Errorf("got %+v", v.DMARC)
 	}
 }

@@ -39,6 +39,10 @@ func BadgeOf(v *mail.Verdict, member string) Badge {
 		return badge(Forwarded, "forwarded", from)
 	case v.DMARC.Result == mail.Fail && from == "":
 		return badge(Fake, "several", "")
+	case v.DMARC.Result == mail.Fail && v.DMARC.Policy != nil && v.DMARC.Policy.Demand == mail.DemandNone:
+		// The domain only watches. Lists and forwarders break proof every day,
+		// and who calls each of their mails forged is soon not believed.
+		return badge(Unproven, "unconfirmed", from)
 	case v.DMARC.Result == mail.Fail:
 		return badge(Fake, "forged", from)
 	case v.DMARC.Result == mail.TempError, v.DMARC.Result == mail.PermError:
@@ -49,14 +53,14 @@ func BadgeOf(v *mail.Verdict, member string) Badge {
 	return badge(Unproven, "unproven", from)
 }
 
-// vouches says whether SPF or a signature proves exactly that domain, where it
-// publishes no policy.
+// vouches says whether SPF or a signature proves that domain, or one of the same
+// organisation, where it publishes no policy.
 func vouches(v *mail.Verdict, from string) bool {
-	if v.MailFrom.Result == mail.Pass && v.MailFrom.Domain == from {
+	if v.MailFrom.Result == mail.Pass && related(v.MailFrom.Domain, from) {
 		return true
 	}
 	for _, s := range v.DKIM {
-		if s.Result == mail.Pass && !s.Partial && s.Domain == from {
+		if s.Result == mail.Pass && !s.Partial && related(s.Domain, from) {
 			return true
 		}
 	}

@@ -13,6 +13,8 @@ package authres
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"colporteur/mail"
 )
@@ -67,13 +69,20 @@ func clauses(v *mail.Verdict, member string) (out [][]string) {
 			out = append(out, dkim(s))
 		}
 		if r := v.ARC; r.Result != "" && r.Result != mail.None {
-			out = append(out, clause("arc", r.Result, r.Reason))
+			c := clause("arc", r.Result, r.Reason)
+			if r.Origin != nil {
+				c = property(c, origin, string(r.Origin.DMARC.Result))
+			}
+			out = append(out, c)
 		}
 		if d := v.DMARC; d.Result != "" {
 			c := clause("dmarc", d.Result, "")
 			c = property(c, "header.from", d.From)
 			if d.Policy != nil {
 				c = property(c, "polrec.p", string(d.Policy.P))
+				if d.Policy.Demand != d.Policy.P { // after sp, np and t
+					c = property(c, "policy.dmarc", string(d.Policy.Demand))
+				}
 			}
 			out = append(out, c)
 		}
@@ -83,6 +92,10 @@ func clauses(v *mail.Verdict, member string) (out [][]string) {
 	}
 	return out
 }
+
+// origin is the property that says what a trusted sealer saw arrive; a policy of
+// ours, for we decided to trust it (RFC 8601 §2.4).
+const origin = "policy.origin"
 
 func spf(v *mail.Verdict) (out [][]string) {
 	if s := v.MailFrom; s.Result != "" {
@@ -151,7 +164,16 @@ func token(v string) string {
 	if strings.Contains(v, "/") && !strings.Contains(v, "@") { // a tspecial; base64 has it
 		return quote(v)
 	}
+	if strings.IndexFunc(v, unseen) >= 0 {
+		return quote(v)
+	}
 	return v
+}
+
+// unseen says whether a character has no place in a header: controls, marks that
+// turn the direction of writing, what is no UTF-8.
+func unseen(r rune) bool {
+	return unicode.IsControl(r) || r == utf8.RuneError || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
 // quote makes a quoted string on one line (RFC 5322 §3.2.4).
@@ -164,7 +186,7 @@ func quote(v string) string {
 			break
 		}
 		switch {
-		case r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfffd:
+		case unseen(r):
 			b.WriteByte(' ')
 		case r == '"' || r == '\\':
 			b.WriteByte('\\')

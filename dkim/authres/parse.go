@@ -175,9 +175,13 @@ func (s *scanner) method() (m Method, ok bool) {
 // pvalue is a value that may go on after a quoted local part: "a b"@c.
 func (s *scanner) pvalue() (string, bool) {
 	v, ok := s.value()
-	for ok && s.i < len(s.s) && strings.IndexByte(" \t\r\n;(\"", s.s[s.i]) < 0 { // base64 has "="
-		if s.s[s.i] == '=' || s.s[s.i] == ')' {
-			v += string(s.s[s.i])
+	if !ok || s.i == len(s.s) || strings.IndexByte(" \t\r\n;(", s.s[s.i]) >= 0 {
+		return v, ok
+	}
+	b := []byte(v)
+	for s.i < len(s.s) && strings.IndexByte(" \t\r\n;(", s.s[s.i]) < 0 {
+		if c := s.s[s.i]; c == '=' || c == ')' { // base64 has "="
+			b = append(b, c)
 			s.i++
 			continue
 		}
@@ -185,7 +189,7 @@ func (s *scanner) pvalue() (string, bool) {
 		if !has {
 			break
 		}
-		v += more
+		b = append(b, more...)
 	}
-	return v, ok
+	return string(b), true
 }

@@ -38,15 +38,24 @@ func ToVerdict(r *Results) *mail.Verdict {
 			v.DKIM = append(v.DKIM, s)
 		case "arc":
 			v.ARC.Result, v.ARC.Reason = result, m.Reason
+			if r := m.Value(origin); r != "" {
+				v.ARC.Origin = &mail.Verdict{DMARC: mail.DMARCResult{Result: resultOf(strings.ToLower(r))}}
+			}
 		case "dmarc":
+			if v.DMARC.Result != "" { // twice: whoever wrote that was led to, and neither counts
+				v.DMARC = mail.DMARCResult{Result: mail.PermError, Reason: "two results"}
+				continue
+			}
 			v.DMARC = mail.DMARCResult{Result: result, From: domainOf(m.Value("header.from"))}
 			p := m.Value("polrec.p")
 			if p == "" {
 				p = m.Value("policy.p") // as it was written before RFC 9989
 			}
-			switch d := mail.Demand(strings.ToLower(p)); d {
-			case mail.DemandNone, mail.DemandQuarantine, mail.DemandReject:
+			if d, ok := demandOf(p); ok {
 				v.DMARC.Policy = &mail.DMARCPolicy{P: d, Demand: d}
+				if d, ok := demandOf(m.Value("policy.dmarc")); ok {
+					v.DMARC.Policy.Demand = d
+				}
 			}
 		}
 	}
@@ -65,6 +74,14 @@ func resultOf(s string) mail.Result {
 		return mail.Fail
 	}
 	return mail.None
+}
+
+func demandOf(s string) (d mail.Demand, ok bool) {
+	switch d := mail.Demand(strings.ToLower(s)); d {
+	case mail.DemandNone, mail.DemandQuarantine, mail.DemandReject:
+		return d, true
+	}
+	return "", false
 }
 
 // domainOf is the domain of an address or of a name, "" when it is neither.
@@ -121,8 +138,16 @@ func claims(value, authserv string) bool {
 		// A quote that never ends: what programs make of it is not known.
 		return strings.Contains(strings.ToLower(value), strings.ToLower(authserv))
 	}
-	id, _, _ = strings.Cut(id, "/")
-	return same(id, authserv)
+	if first, _, _ := strings.Cut(id, "/"); same(first, authserv) {
+		return true
+	}
+	// In pieces, "mail.(x)home.test": those who take comments out first see our name.
+	for more, ok := s.value(); ok && len(id) < maxValue; more, ok = s.value() {
+		if id += more; same(id, authserv) {
+			return true
+		}
+	}
+	return false
 }
 
 func same(a, b string) bool {

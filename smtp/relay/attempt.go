@@ -120,7 +120,7 @@ func (v *visit) felt(f *failure) {
 	if f == nil {
 		return
 	}
-	if d := f.diagnosis; d != nil && v.relay.Blocked != nil && (d.Scope == "ip" || d.Scope == "domain") && v.turn.first() {
+	if d := f.diagnosis; d != nil && v.relay.Blocked != nil && (d.Scope == "ip" || d.Scope == "domain" || d.Scope == "auth") && v.turn.first() {
 		v.relay.Blocked(v.ctx, *d, f.host, f.reply)
 	}
 	if f.trouble && (v.experience.trouble == nil || f.sense != "") {

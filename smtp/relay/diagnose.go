@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"colporteur/mail"
+	"colporteur/smtp/relay/provider"
 )
 
 // What a refusal asks for, where that is known.
@@ -53,16 +54,8 @@ func sense(r reply, cmd string) (what string, wait time.Duration) {
 	return what, wait
 }
 
-// Diagnosis is what a big provider's refusal means: provider.Diagnosis, which
-// has the same fields.
-type Diagnosis struct {
-	Meaning   string        // the sentence for a person, by its id in package locale; "" is none
-	Scope     string        // what it is about: ip, domain, sender, recipient, content, rate, greylist, full
-	Wait      time.Duration // how long it asks for; 0 is not said
-	Temporary bool          // whatever its code says
-	Form      string        // where an admin asks to be let in again
-	Provider  string
-}
+// Diagnosis is what a big provider's refusal means.
+type Diagnosis = provider.Diagnosis
 
 // know has a failure mean what d says.
 func (f *failure) know(d Diagnosis) {
@@ -82,7 +75,7 @@ func (f *failure) know(d Diagnosis) {
 		f.sense, f.trouble = senseGrey, false
 	case "full":
 		f.sense, f.trouble = senseFull, false
-	case "sender", "recipient", "content":
+	case "sender", "recipient", "content", "auth", "tls":
 		f.trouble = false
 	}
 	if d.Temporary && f.permanent {
