@@ -43,6 +43,7 @@ var operations = map[string]operation{
 
 	"queue/list":   op((*admin).listQueue),
 	"queue/change": op((*admin).changeJob),
+	"queue/domain": op((*admin).retryDomain),
 
 	"trace":   op((*admin).trace),
 	"reports": op((*admin).reports),
@@ -341,9 +342,16 @@ const queueLimit = 1000
 
 func (a *admin) listQueue(ctx context.Context, _ none) ([]job, error) {
 	jobs, err := a.host.Queue.List(ctx, delivery.JobRelay, queueLimit)
-	out := make([]job, len(jobs))
-	for i, j := range jobs {
-		out[i] = job{int64(j.ID), j.Lane, j.Due, j.Created, j.Attempts, j.Held, j.Reason}
+	if err != nil {
+		return nil, err
+	}
+	later, err := a.host.Queue.List(ctx, delivery.JobRelease, queueLimit)
+	out := make([]job, 0, len(jobs)+len(later))
+	for _, j := range jobs {
+		out = append(out, job{int64(j.ID), j.Lane, j.Due, j.Created, j.Attempts, j.Held, j.Reason})
+	}
+	for _, j := range later {
+		out = append(out, job{int64(j.ID), "from " + j.Lane, j.Due, j.Created, j.Attempts, j.Held, "its sender wants it to leave then"})
 	}
 	return out, err
 }
@@ -355,16 +363,63 @@ type jobChange struct {
 
 func (a *admin) changeJob(ctx context.Context, c jobChange) (none, error) {
 	do, ok := map[string]func(context.Context, queue.ID) error{
-		"retry": a.host.Queue.Retry, "hold": a.host.Queue.Hold, "release": a.host.Queue.Release, "cancel": a.host.Queue.Cancel,
+		"retry": a.retry, "hold": a.host.Queue.Hold, "release": a.host.Queue.Release, "cancel": a.host.Queue.Cancel,
 	}[c.Do]
 	if !ok {
 		return none{}, mail.Wrap(mail.BadSyntax, fmt.Errorf("nothing is done by %q", c.Do))
 	}
-	err := do(ctx, queue.ID(c.ID))
+	about, err := a.waiting(ctx, queue.ID(c.ID))
+	if err == nil {
+		err = do(ctx, queue.ID(c.ID))
+	}
 	if errors.Is(err, store.ErrNoRows) {
 		return none{}, refused{fmt.Sprintf("there is no mail %d in the queue: `colporteur queue list` shows what there is", c.ID)}
 	}
+	if what := map[string]string{"hold": delivery.Held, "release": delivery.Released, "cancel": delivery.Cancelled}[c.Do]; err == nil && what != "" && about.Mail != "" {
+		about.What = what
+		err = a.host.Trace.Add(ctx, about)
+	}
 	return none{}, err
+}
+
+// retry tries one mail now; one that waits for its hour has no destination to wake.
+func (a *admin) retry(ctx context.Context, id queue.ID) error {
+	j, err := a.host.Queue.Find(ctx, id)
+	if err == nil && j.Kind == delivery.JobRelay {
+		return a.host.Relay.Retry(ctx, id)
+	}
+	return a.host.Queue.Retry(ctx, id)
+}
+
+// waiting is what the trace is told of a mail in the queue: which one, and for whom.
+func (a *admin) waiting(ctx context.Context, id queue.ID) (e delivery.Event, err error) {
+	j, err := a.host.Queue.Find(ctx, id)
+	if err != nil {
+		return e, err
+	}
+	if mailID, ok := strings.CutPrefix(j.Key, delivery.ReleaseKey("")); ok && j.Kind == delivery.JobRelease {
+		e.Mail = mailID
+		return e, nil
+	}
+	all, err := a.host.Relay.Waiting(ctx)
+	for _, w := range all {
+		if w.Job == id {
+			e.Mail = w.Mail
+			for _, to := range w.To {
+				e.To = append(e.To, delivery.Stop{Addr: to.Key(), Where: mail.ToRelay})
+			}
+		}
+	}
+	return e, err
+}
+
+// retryDomain tries all mail to a domain now.
+func (a *admin) retryDomain(ctx context.Context, domain string) (int64, error) {
+	d, err := mail.Domain(domain)
+	if err != nil {
+		return 0, err
+	}
+	return a.host.Relay.RetryDomain(ctx, d)
 }
 
 type sharing struct {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
 type queueCommands struct {
 	List    queueList    `cmd:"" help:"List mail that waits to go out."`
-	Retry   queueRetry   `cmd:"" help:"Try one now."`
+	Retry   queueRetry   `cmd:"" help:"Try one now, or all to a domain."`
 	Hold    queueHold    `cmd:"" help:"Do not try one until it is released."`
 	Release queueRelease `cmd:"" help:"Try one again that was held."`
 	Cancel  queueCancel  `cmd:"" help:"Give one up, without a bounce."`
@@ -33,14 +35,35 @@ type jobArg struct {
 }
 
 type (
-	queueRetry   struct{ jobArg }
 	queueHold    struct{ jobArg }
 	queueRelease struct{ jobArg }
 	queueCancel  struct{ jobArg }
 )
 
+type queueRetry struct {
+	What string `arg:"" name:"ID|DOMAIN" help:"Its number in queue list, or a domain: then all mail to it."`
+}
+
 func (q queueRetry) Run(c *cli) error {
-	return do(c, "queue/change", jobChange{"retry", q.ID}, "Mail %d is tried now.", q.ID)
+	if id, err := strconv.ParseInt(q.What, 10, 64); err == nil {
+		return do(c, "queue/change", jobChange{"retry", id}, "Mail %d is tried now.", id)
+	}
+	if !strings.Contains(q.What, ".") {
+		return usage(fmt.Sprintf("%q is neither a number nor a domain", q.What))
+	}
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	n, err := ask[int64](c, cfg, "queue/domain", q.What)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return refused{fmt.Sprintf("no mail to %s waits", q.What)}
+	}
+	c.printf("%d mails to %s are tried now.\n", n, q.What)
+	return nil
 }
 
 func (q queueHold) Run(c *cli) error {
