@@ -155,7 +155,9 @@ func (h *House) Resolve(_ context.Context, rcpt mail.Address) ([]mail.Destinatio
 }
 
 // MaySend implements delivery.Directory.
-func (h *House) Ours(_ context.Context, domain string) (bool, error) { return domain == "home.test", nil }
+func (h *House) Ours(_ context.Context, domain string) (bool, error) {
+	return domain == "home.test", nil
+}
 
 func (h *House) MaySend(context.Context, mail.UserID, mail.Address) error { return nil }
 
