@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"colporteur/mail"
@@ -22,6 +23,15 @@ func ReleaseKey(mailID string) string { return "release:" + mailID }
 type later struct {
 	Envelope mail.Envelope
 	Message  message.ID
+}
+
+// HeldMail is the envelope of a mail that waits for its hour, as its job has it.
+func HeldMail(j *queue.Job) (mail.Envelope, error) {
+	var l later
+	if err := json.Unmarshal(j.Payload, &l); err != nil {
+		return mail.Envelope{}, fmt.Errorf("payload of job %d: %w", j.ID, err)
+	}
+	return l.Envelope, nil
 }
 
 // hold keeps the mail as it came, in one transaction, until env.Release. Then

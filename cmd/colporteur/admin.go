@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
@@ -329,7 +330,7 @@ func (a *admin) taken(ctx context.Context, domain string) ([]string, error) {
 
 type job struct {
 	ID       int64
-	To       string // the lane: a destination domain
+	To       string // the lane: a destination domain; of a mail that waits for its hour, recipients
 	Due      time.Time
 	Created  time.Time
 	Attempts int
@@ -351,7 +352,14 @@ func (a *admin) listQueue(ctx context.Context, _ none) ([]job, error) {
 		out = append(out, job{int64(j.ID), j.Lane, j.Due, j.Created, j.Attempts, j.Held, j.Reason})
 	}
 	for _, j := range later {
-		out = append(out, job{int64(j.ID), "from " + j.Lane, j.Due, j.Created, j.Attempts, j.Held, "its sender wants it to leave then"})
+		to, reason := "?", cmp.Or(j.Reason, "not before its hour")
+		if env, err := delivery.HeldMail(&j); err == nil && len(env.To) > 0 {
+			to = env.To[0].Key()
+			if n := len(env.To) - 1; n > 0 {
+				to += fmt.Sprintf(" and %d more", n)
+			}
+		}
+		out = append(out, job{int64(j.ID), to, j.Due, j.Created, j.Attempts, j.Held, "from " + j.Lane + ": " + reason})
 	}
 	return out, err
 }
@@ -361,6 +369,8 @@ type jobChange struct {
 	ID int64
 }
 
+// changeJob does what an operator asks with one mail of the queue, and tells
+// the trace where it changes the mail's way.
 func (a *admin) changeJob(ctx context.Context, c jobChange) (none, error) {
 	do, ok := map[string]func(context.Context, queue.ID) error{
 		"retry": a.retry, "hold": a.host.Queue.Hold, "release": a.host.Queue.Release, "cancel": a.host.Queue.Cancel,
@@ -368,49 +378,83 @@ func (a *admin) changeJob(ctx context.Context, c jobChange) (none, error) {
 	if !ok {
 		return none{}, mail.Wrap(mail.BadSyntax, fmt.Errorf("nothing is done by %q", c.Do))
 	}
-	about, err := a.waiting(ctx, queue.ID(c.ID))
+	var about delivery.Event
+	j, err := a.host.Queue.Find(ctx, queue.ID(c.ID))
 	if err == nil {
-		err = do(ctx, queue.ID(c.ID))
+		about, err = a.waiting(ctx, j) // before: what is cancelled has no payload
 	}
-	if errors.Is(err, store.ErrNoRows) {
+	if err == nil {
+		err = do(ctx, j.ID)
+	}
+	switch {
+	case errors.Is(err, store.ErrNoRows):
 		return none{}, refused{fmt.Sprintf("there is no mail %d in the queue: `colporteur queue list` shows what there is", c.ID)}
+	case err != nil || about.Mail == "":
+		return none{}, err
+	case c.Do == "hold" && !j.Held:
+		about.What = delivery.Held
+	case c.Do == "release" && j.Held:
+		about.What = delivery.Released
+	case c.Do == "cancel":
+		about.What = delivery.Cancelled
+	default:
+		return none{}, nil
 	}
-	if what := map[string]string{"hold": delivery.Held, "release": delivery.Released, "cancel": delivery.Cancelled}[c.Do]; err == nil && what != "" && about.Mail != "" {
-		about.What = what
-		err = a.host.Trace.Add(ctx, about)
+	if err := a.host.Trace.Add(ctx, about); err != nil {
+		return none{}, fmt.Errorf("done, but the trace was not told: %w", err)
 	}
-	return none{}, err
+	return none{}, nil
 }
 
-// retry tries one mail now; one that waits for its hour has no destination to wake.
+// retry tries one mail now, unless its sender wants it to leave later.
 func (a *admin) retry(ctx context.Context, id queue.ID) error {
 	j, err := a.host.Queue.Find(ctx, id)
-	if err == nil && j.Kind == delivery.JobRelay {
+	if err != nil {
+		return err
+	}
+	switch j.Kind {
+	case delivery.JobRelay:
 		return a.host.Relay.Retry(ctx, id)
+	case delivery.JobRelease:
+		now := time.Now
+		if a.host.Queue.Now != nil {
+			now = a.host.Queue.Now
+		}
+		if env, err := delivery.HeldMail(j); err == nil && env.Release.After(now()) {
+			return refused{fmt.Sprintf("mail %d waits until %s, as its sender wants", id, moment(env.Release))}
+		}
 	}
 	return a.host.Queue.Retry(ctx, id)
 }
 
-// waiting is what the trace is told of a mail in the queue: which one, and for whom.
-func (a *admin) waiting(ctx context.Context, id queue.ID) (e delivery.Event, err error) {
-	j, err := a.host.Queue.Find(ctx, id)
-	if err != nil {
-		return e, err
-	}
-	if mailID, ok := strings.CutPrefix(j.Key, delivery.ReleaseKey("")); ok && j.Kind == delivery.JobRelease {
-		e.Mail = mailID
-		return e, nil
-	}
-	all, err := a.host.Relay.Waiting(ctx)
-	for _, w := range all {
-		if w.Job == id {
+// waiting is what the trace is told of a mail in the queue: which one, and for
+// whom; empty when the job is none.
+func (a *admin) waiting(ctx context.Context, j *queue.Job) (e delivery.Event, err error) {
+	switch j.Kind {
+	case delivery.JobRelease:
+		// One that cannot be read can still be cancelled.
+		e.Mail, _ = strings.CutPrefix(j.Key, delivery.ReleaseKey(""))
+		if env, err := delivery.HeldMail(j); err == nil {
+			for _, r := range env.To {
+				e.To = append(e.To, delivery.Stop{Addr: r.Key()})
+			}
+		}
+	case delivery.JobRelay:
+		all, err := a.host.Relay.Waiting(ctx)
+		if err != nil {
+			return e, err
+		}
+		for _, w := range all {
+			if w.Job != j.ID || w.Mail == "?" { // unreadable
+				continue
+			}
 			e.Mail = w.Mail
 			for _, to := range w.To {
 				e.To = append(e.To, delivery.Stop{Addr: to.Key(), Where: mail.ToRelay})
 			}
 		}
 	}
-	return e, err
+	return e, nil
 }
 
 // retryDomain tries all mail to a domain now.

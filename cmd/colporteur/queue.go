@@ -8,7 +8,7 @@ import (
 )
 
 type queueCommands struct {
-	List    queueList    `cmd:"" help:"List mail that waits to go out."`
+	List    queueList    `cmd:"" help:"List mail that waits to go out, or for its hour."`
 	Retry   queueRetry   `cmd:"" help:"Try one now, or all to a domain."`
 	Hold    queueHold    `cmd:"" help:"Do not try one until it is released."`
 	Release queueRelease `cmd:"" help:"Try one again that was held."`
@@ -26,7 +26,7 @@ func (queueList) Run(c *cli) error {
 		case j.Due.After(time.Now()):
 			next = moment(j.Due)
 		}
-		return fmt.Sprintf("%d\t%s\t%s\t%d\t%s\t%s", j.ID, j.To, moment(j.Created), j.Attempts, next, j.Reason)
+		return fmt.Sprintf("%d\t%s\t%s\t%d\t%s\t%s", j.ID, tidy(j.To), moment(j.Created), j.Attempts, next, tidy(j.Reason))
 	})
 }
 

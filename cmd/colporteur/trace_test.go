@@ -36,7 +36,7 @@ func TestTraceTellsAMailAsATimeline(t *testing.T) {
 	}
 	id := regexp.MustCompile(`mail (\w+) from`).FindStringSubmatch(p.do("trace", "ann@home.test").out)[1]
 	p.do("trace", id).ends(0, "hello.1@far.test")
-	p.do("trace", "nobody@far.test").ends(exitRefused, "no mail from, to or named nobody@far.test was taken in the last 30 days")
+	p.do("trace", "nobody@far.test").ends(exitRefused, "no mail from, to or named nobody@far.test was taken in the last 30 days, nor refused for what it claimed to be")
 	p.do("trace", id, "--lang", "fr").ends(0, "courrier "+id+" de eve@far.test, <hello.1@far.test>", "reçu de localhost [127.0.0.1], en TLS 1.3",
 		"rangé dans la boîte de ann@home.test (écrit à office@home.test)")
 	p.do("trace", "nobody@far.test", "--lang", "fr").ends(exitRefused, "aucun courrier de, à ou nommé nobody@far.test")

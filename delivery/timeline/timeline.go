@@ -37,7 +37,12 @@ func Lines(s delivery.Story) []Line {
 	var out []Line
 	for i := range s {
 		e := &s[i]
-		for _, l := range lines(e) {
+		told := lines(e)
+		if i > 0 && e.What == delivery.Accepted {
+			// A mail that waited is taken once more; how it came was said.
+			told = append([]Line{{Text: mail.MakeText("trace-hour"), Level: Step}}, stops(e)...)
+		}
+		for _, l := range told {
 			l.At = e.At
 			out = append(out, l)
 		}
@@ -53,12 +58,10 @@ func lines(e *delivery.Event) []Line {
 			out = append(out, judged(e))
 		}
 		if e.Until.After(e.At) {
-			out = append(out, Line{Text: mail.MakeText("trace-until", "Until", e.Until), Level: Wait})
+			// Nothing is filed or queued before: it is asked then where it goes.
+			return append(out, Line{Text: mail.MakeText("trace-until", "Until", e.Until, "Address", who(e)), Level: Wait})
 		}
-		for _, s := range e.To {
-			out = append(out, stop(s, e.Action == delivery.ToJunk))
-		}
-		return out
+		return append(out, stops(e)...)
 	case delivery.Refused:
 		out := []Line{{Text: mail.MakeText("trace-offered", "Who", client(e), "Way", way(e), "Address", who(e)), Level: Step}}
 		if e.Proof != "" {
@@ -130,6 +133,15 @@ func judged(e *delivery.Event) Line {
 	return Line{Text: mail.MakeText(id, "Proof", e.Proof), Level: Step}
 }
 
+// stops says where each recipient's copy went.
+func stops(e *delivery.Event) []Line {
+	out := make([]Line, 0, len(e.To))
+	for _, s := range e.To {
+		out = append(out, stop(s, e.Action == delivery.ToJunk))
+	}
+	return out
+}
+
 func stop(s delivery.Stop, junk bool) Line {
 	var via any = ""
 	if s.Via != "" {
@@ -159,10 +171,18 @@ func answered(e *delivery.Event, id string, l Line) []Line {
 
 // because is a sentence that has the reason in plain words, where it is known.
 func because(e *delivery.Event, id string) mail.Text {
-	if e.Why.ID == "" {
-		return mail.MakeText(id, "Address", who(e), "Why", "")
+	var reason any = ""
+	if e.Why.ID != "" {
+		reason = mail.MakeText("trace-because", "Why", e.Why)
 	}
-	return mail.MakeText(id, "Address", who(e), "Why", mail.MakeText("trace-because", "Why", e.Why))
+	if e.What != delivery.Delayed {
+		return mail.MakeText(id, "Address", who(e), "Why", reason)
+	}
+	var next any = ""
+	if !e.Until.IsZero() {
+		next = mail.MakeText("trace-next", "Until", e.Until)
+	}
+	return mail.MakeText(id, "Address", who(e), "Why", reason, "Next", next)
 }
 
 // why is the reason of a refusal: in plain words, else as it was told.

@@ -39,7 +39,7 @@ func to(addr string, where mail.Where) []delivery.Stop {
 
 var sent = delivery.Story{
 	{Mail: "m1", At: noon, What: delivery.Accepted, From: "ann@home.test", Member: "ann@home.test", MessageID: "1@home.test", IP: "192.0.2.1",
-		TLS: "TLS1.3 TLS_AES_128_GCM_SHA256", Size: 12_345, Until: noon.Add(time.Hour), To: []delivery.Stop{
+		TLS: "TLS1.3 TLS_AES_128_GCM_SHA256", Size: 12_345, To: []delivery.Stop{
 			{Addr: "bob@orange.fr", Where: mail.ToRelay}, {Addr: "eve@home.test", Via: "office@home.test", Where: mail.ToMailbox},
 			{Addr: "envoi@home.test", Where: mail.ToProgram}, {Addr: "guest@far.test"}}},
 	{At: noon.Add(time.Minute), What: delivery.Held},
@@ -55,7 +55,6 @@ func TestAMailIsToldAsATimeline(t *testing.T) {
 	compare(t, tell(t, "en", sent), `
 Monday 23 November 2026, mail m1 from ann@home.test, <1@home.test>
 13:00 step accepted from ann@home.test [192.0.2.1], who signed in, over TLS 1.3, 12 kB
-13:00 wait waits for its hour: Monday 23 November 2026, 14:00
 13:00 step queued for orange.fr, to bob@orange.fr
 13:00 done filed in the mailbox of eve@home.test (written to office@home.test)
 13:00 step given to the program envoi@home.test
@@ -71,7 +70,6 @@ Monday 23 November 2026, mail m1 from ann@home.test, <1@home.test>
 	compare(t, tell(t, "fr", sent), `
 lundi 23 novembre 2026, courrier m1 de ann@home.test, <1@home.test>
 13:00 step reçu de ann@home.test [192.0.2.1], qui s'est identifié, en TLS 1.3, 12 ko
-13:00 wait attend son heure : lundi 23 novembre 2026, 14:00
 13:00 step en route vers orange.fr, pour bob@orange.fr
 13:00 done rangé dans la boîte de eve@home.test (écrit à office@home.test)
 13:00 step confié au programme envoi@home.test
@@ -83,6 +81,34 @@ lundi 23 novembre 2026, courrier m1 de ann@home.test, <1@home.test>
 15:02 done remis à smtp-in.orange.fr pour bob@orange.fr, en TLS 1.3
 15:02 done sa réponse : 250 2.0.0 ok
 15:03 done envoi@home.test a fait son travail
+`)
+}
+
+func TestAMailThatWaitsForItsHourIsFiledThen(t *testing.T) {
+	t.Parallel()
+	first := delivery.Event{Mail: "m5", At: noon, What: delivery.Accepted, From: "ann@home.test", Member: "ann@home.test", Size: 500,
+		Until: noon.Add(time.Hour), To: []delivery.Stop{{Addr: "eve@home.test", Where: mail.ToMailbox}, {Addr: "bob@far.test", Where: mail.ToRelay}}}
+	then := first
+	then.At, then.Until = first.Until, time.Time{}
+	late := delivery.Event{At: noon.Add(2 * time.Hour), What: delivery.Delayed, To: to("bob@far.test", mail.ToRelay), Until: noon.Add(3 * time.Hour)}
+	s := delivery.Story{first, then, late}
+	compare(t, tell(t, "en", s), `
+Monday 23 November 2026, mail m5 from ann@home.test
+13:00 step accepted from ann@home.test, who signed in, 500 B
+13:00 wait waits for its hour to go to eve@home.test, bob@far.test: Monday 23 November 2026, 14:00
+14:00 step its hour has come
+14:00 done filed in the mailbox of eve@home.test
+14:00 step queued for far.test, to bob@far.test
+15:00 wait not yet delivered to bob@far.test, will be tried again (Monday 23 November 2026, 16:00)
+`)
+	compare(t, tell(t, "fr", s), `
+lundi 23 novembre 2026, courrier m5 de ann@home.test
+13:00 step reçu de ann@home.test, qui s'est identifié, 500 octets
+13:00 wait attend son heure pour partir vers eve@home.test, bob@far.test : lundi 23 novembre 2026, 14:00
+14:00 step son heure est venue
+14:00 done rangé dans la boîte de eve@home.test
+14:00 step en route vers far.test, pour bob@far.test
+15:00 wait pas encore remis à bob@far.test, sera réessayé (lundi 23 novembre 2026, 16:00)
 `)
 }
 
@@ -114,12 +140,22 @@ Monday 23 November 2026, mail m2 from x@far.test
 13:00 step the sender's domain does not say how to tell its mail (spf=pass dkim=none dmarc=none)
 13:00 done filed in the mailbox of ann@home.test
 `)
+	compare(t, tell(t, "fr", delivery.Story{junk})+tell(t, "fr", delivery.Story{no}), `
+lundi 23 novembre 2026, courrier m2 de la messagerie elle-même
+13:00 step reçu de mx.far.test [192.0.2.9], en TLS 1.2, 500 octets
+13:00 step le domaine de l'expéditeur ne le confirme pas (spf=fail dkim=none dmarc=fail)
+13:00 done rangé parmi les indésirables de ann@home.test
+lundi 23 novembre 2026, courrier m2 de x@far.test
+13:00 step proposé par mx.far.test [192.0.2.9], en clair, pour ann@home.test
+13:00 step on n'a pas pu savoir s'il vient bien de son expéditeur (spf=none dkim=none dmarc=temperror)
+13:00 lost refusé : Ce courrier se dit de bank.test, et rien ne le prouve. bank.test demande de refuser de tels courriers. Si vous en êtes l'expéditeur, envoyez par le serveur de ce domaine.
+`)
 }
 
 func TestEveryEndIsTold(t *testing.T) {
 	t.Parallel()
 	s := delivery.Story{
-		{Mail: "m3", At: noon, What: delivery.Accepted, Size: 1},
+		{Mail: "m3", At: noon, What: delivery.Accepted, Size: 500},
 		{At: noon, What: delivery.Bounced, To: to("bob@far.test", mail.ToRelay), Reply: "relay-why-dns", Why: mail.MakeText("relay-why-dns", "Domain", "far.test")},
 		{At: noon, What: delivery.Bounced, To: to("bob@far.test", mail.ToRelay), Reply: "550 no"}, // of a time before reasons were kept
 		{At: noon, What: delivery.Declined, To: to("envoi@home.test", mail.ToProgram), Reply: "too big"},
@@ -128,13 +164,23 @@ func TestEveryEndIsTold(t *testing.T) {
 	}
 	compare(t, tell(t, "en", s), `
 Monday 23 November 2026, mail m3 from the mail system itself
-13:00 step accepted from this server itself, 1 B
+13:00 step accepted from this server itself, 500 B
 13:00 lost given up for bob@far.test. The directory of the Internet (DNS) does not answer for far.test.
 13:00 lost given up for bob@far.test
 13:00 lost in detail: 550 no
 13:00 lost envoi@home.test declined and told the sender: too big
 13:00 lost cancelled for bob@far.test: it is not sent any more
 13:00 step eaten for bob@far.test
+`)
+	compare(t, tell(t, "fr", s), `
+lundi 23 novembre 2026, courrier m3 de la messagerie elle-même
+13:00 step reçu de ce serveur lui-même, 500 octets
+13:00 lost abandonné pour bob@far.test. L'annuaire d'Internet (DNS) ne répond pas pour far.test.
+13:00 lost abandonné pour bob@far.test
+13:00 lost en détail : 550 no
+13:00 lost envoi@home.test n'en a pas voulu et l'a dit à l'expéditeur : too big
+13:00 lost annulé pour bob@far.test : il ne sera plus envoyé
+13:00 step eaten pour bob@far.test
 `)
 }
 
