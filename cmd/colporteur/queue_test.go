@@ -125,3 +125,12 @@ func TestTheQueueShowsMailThatWaitsForItsHour(t *testing.T) {
 		}
 	}
 }
+
+func TestQueueRetryTakesANumberOrADomain(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	p.do("queue", "retry", "far.test").ends(exitRefused, "no mail to far.test waits")
+	p.do("queue", "retry", "7").ends(exitRefused, "there is no mail 7 in the queue")
+	p.do("queue", "retry", "far").ends(exitUsage, `"far" is neither a number nor a domain`)
+	p.do("queue", "retry", "far..test").ends(exitRefused)
+}

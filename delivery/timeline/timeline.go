@@ -38,7 +38,7 @@ func Lines(s delivery.Story) []Line {
 	for i := range s {
 		e := &s[i]
 		told := lines(e)
-		if i > 0 && e.What == delivery.Accepted {
+		if i > 0 && e.What == delivery.Accepted && !s[0].Until.IsZero() {
 			// A mail that waited is taken once more; how it came was said.
 			told = append([]Line{{Text: mail.MakeText("trace-hour"), Level: Step}}, stops(e)...)
 		}
