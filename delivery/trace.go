@@ -202,7 +202,7 @@ func (t *Trace) Find(ctx context.Context, what string, limit int) (stories []Sto
 		return nil, false, err
 	}
 	for _, e := range found {
-		s, err := t.later(ctx, e.Mail)
+		s, err := t.later(ctx, e)
 		if err != nil {
 			return nil, false, err
 		}
@@ -247,6 +247,10 @@ func (t *Trace) search(ctx context.Context, what, address string, limit int) (fo
 				e, err := scanEvent(scan)
 				// The pattern is wider than the question, on SQLite in its case too.
 				if err == nil && e.about(what, address) {
+					if !e.Until.IsZero() {
+						// It was accepted once more at its hour; this row begins its story.
+						found = slices.DeleteFunc(found, func(f Event) bool { return f.Mail == e.Mail })
+					}
 					found = append(found, e)
 				}
 				return err
@@ -320,10 +324,14 @@ func (d *Door) turnedAway(ctx context.Context, env *mail.Envelope, head *header,
 }
 
 // later is what happened to a mail after it was accepted.
-func (t *Trace) later(ctx context.Context, id string) (s Story, err error) {
+func (t *Trace) later(ctx context.Context, first Event) (s Story, err error) {
 	err = t.DB.Read(ctx, func(tx *store.Tx) error {
 		s = nil
-		rows, err := tx.Query(ctx, `SELECT mail, at, event, detail FROM trace WHERE mail = $1 AND event <> 'accepted' AND event <> 'refused' ORDER BY at, id`, id)
+		which, args := `event <> 'accepted' AND event <> 'refused'`, []any{first.Mail}
+		if !first.Until.IsZero() { // accepted again at its hour; no index has that row, and such mails are few
+			which, args = `event <> 'refused' AND (event <> 'accepted' OR at > $2)`, append(args, store.Micros(first.At))
+		}
+		rows, err := tx.Query(ctx, `SELECT mail, at, event, detail FROM trace WHERE mail = $1 AND `+which+` ORDER BY at, id`, args...)
 		return store.Each(rows, err, func(scan func(...any) error) error {
 			e, err := scanEvent(scan)
 			s = append(s, e)

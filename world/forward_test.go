@@ -77,6 +77,9 @@ func TestAMailWaitsForItsHour(t *testing.T) {
 	if m := bob.Inbox().One(); m.Subject != "Plus tard" {
 		t.Errorf("got %q", m.Subject)
 	}
+	if got := tale(t, home, bob.Address); !strings.HasPrefix(got, "accepted accepted") || strings.Contains(got, ";") {
+		t.Errorf("the trace tells: %q", got)
+	}
 	if bounce := ann.Inbox().One(); !strings.Contains(bounce.Raw, carol.Address) {
 		t.Errorf("who left meanwhile is not named:\n%s", bounce.Raw)
 	}
