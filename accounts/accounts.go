@@ -23,6 +23,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -78,6 +79,7 @@ type Member struct {
 	Quota     int64
 	Suspended time.Time
 	Created   time.Time
+	Hidden    []string // IMAP capabilities not announced to them
 }
 
 // User is the member as the protocols see them.
@@ -122,19 +124,19 @@ func (s *Service) mac(parts ...string) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-const memberColumns = `m.id, m.account, m.address, m.name, m.lang, m.plan, a.quota, m.suspended, m.created`
+const memberColumns = `m.id, m.account, m.address, m.name, m.lang, m.plan, a.quota, m.suspended, m.created, m.hidden`
 
 func scanMember(scan func(...any) error, more ...any) (Member, error) {
 	var m Member
-	var address string
+	var address, hidden string
 	var suspended, created int64
-	dest := append([]any{&m.ID, &m.Account, &address, &m.Name, &m.Lang, &m.Plan, &m.Quota, &suspended, &created}, more...)
+	dest := append([]any{&m.ID, &m.Account, &address, &m.Name, &m.Lang, &m.Plan, &m.Quota, &suspended, &created, &hidden}, more...)
 	if err := scan(dest...); err != nil {
 		return Member{}, err
 	}
 	var err error
 	m.Address, err = mail.ParseAddress(address)
-	m.Suspended, m.Created = store.Time(suspended), store.Time(created)
+	m.Suspended, m.Created, m.Hidden = store.Time(suspended), store.Time(created), strings.Fields(hidden)
 	return m, err
 }
 

@@ -21,7 +21,7 @@ import (
 	"colporteur/dkim/records"
 	"colporteur/dkim/report"
 	"colporteur/dns"
-	"colporteur/imap"
+	imap "colporteur/imapfirst"
 	"colporteur/locale"
 	"colporteur/mail"
 	"colporteur/smtp"

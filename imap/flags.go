@@ -1,14 +1,12 @@
 package imap
 
 import (
-	"sort"
+	"slices"
 	"strings"
-
-	proto "github.com/emersion/go-imap/v2"
 )
 
 // systemFlags are those a client may set (RFC 3501 §2.3.2).
-var systemFlags = []proto.Flag{proto.FlagAnswered, proto.FlagFlagged, proto.FlagDeleted, proto.FlagSeen, proto.FlagDraft}
+var systemFlags = []string{`\Answered`, `\Flagged`, `\Deleted`, `\Seen`, `\Draft`}
 
 const (
 	maxFlags   = 64 // in one command
@@ -17,11 +15,11 @@ const (
 
 // cleanFlags are flags as the store keeps them. \Recent is the server's, and
 // clients that copy flags send it back: it is left out.
-func cleanFlags(in []proto.Flag) ([]string, error) {
+func cleanFlags(in []string) ([]string, error) {
 	out := []string{}
 	seen := make(map[string]bool)
 	for _, f := range in {
-		name, ok := cleanFlag(string(f))
+		name, ok := cleanFlag(f)
 		if !ok {
 			return nil, bad("Not a flag")
 		}
@@ -31,7 +29,7 @@ func cleanFlags(in []proto.Flag) ([]string, error) {
 		}
 	}
 	if len(out) > maxFlags {
-		return nil, &proto.Error{Type: proto.StatusResponseTypeNo, Code: proto.ResponseCodeLimit, Text: "Too many flags"}
+		return nil, &status{"NO", "LIMIT", "Too many flags"}
 	}
 	return out, nil
 }
@@ -39,8 +37,8 @@ func cleanFlags(in []proto.Flag) ([]string, error) {
 func cleanFlag(f string) (string, bool) {
 	if strings.HasPrefix(f, `\`) {
 		for _, known := range systemFlags {
-			if strings.EqualFold(f, string(known)) {
-				return string(known), true
+			if strings.EqualFold(f, known) {
+				return known, true
 			}
 		}
 		return "", strings.EqualFold(f, `\Recent`)
@@ -58,34 +56,9 @@ func writable(f string) bool {
 	return f != ""
 }
 
-// wireFlags are an entry's flags as a response may carry them: one that cannot
-// be written would break off the response.
-func wireFlags(flags []string) []proto.Flag {
-	out := make([]proto.Flag, 0, len(flags))
-	for _, f := range flags {
-		if writable(strings.TrimPrefix(f, `\`)) {
-			out = append(out, proto.Flag(f))
-		}
-	}
-	return out
-}
-
 // flagList is the FLAGS response: the system flags and the keywords in use.
-func flagList(keywords map[string]bool) []proto.Flag {
-	out := append([]proto.Flag{}, systemFlags...)
-	names := make([]string, 0, len(keywords))
-	for k := range keywords {
-		names = append(names, k)
-	}
-	sort.Strings(names)
-	return append(out, wireFlags(names)...)
+func flagList(keywords []string) []string {
+	return append(slices.Clone(systemFlags), slices.DeleteFunc(slices.Clone(keywords), func(k string) bool { return !writable(k) })...)
 }
 
-func has(flags []string, want proto.Flag) bool {
-	for _, f := range flags {
-		if f == string(want) {
-			return true
-		}
-	}
-	return false
-}
+func has(flags []string, want string) bool { return slices.Contains(flags, want) }

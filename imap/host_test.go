@@ -129,6 +129,7 @@ func newHost(t testing.TB, change ...func(*Server)) *host {
 		TLS:              cfg,
 		InsecureAuthFrom: netip.Addr.IsLoopback,
 		Grace:            2 * time.Second,
+		FailDelay:        -1,
 	}
 	for _, f := range change {
 		f(h.Server)

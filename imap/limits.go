@@ -1,7 +1,6 @@
 package imap
 
 import (
-	"context"
 	"net"
 	"net/netip"
 	"time"
@@ -52,20 +51,27 @@ func (s *Server) forget(c *conn) {
 }
 
 // enter makes c a connection of u; kind TooMany if u has enough of them.
-func (s *Server) enter(c *conn, u mail.User, w *wire, stop context.CancelFunc) error {
+func (s *Server) enter(c *conn, u mail.User) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
 	for o := range s.conns {
-		if o.wire != nil && o.user.ID == u.ID {
+		if o != c && o.user.ID == u.ID {
 			n++
 		}
 	}
 	if n >= or(s.PerMember, 40) {
 		return mail.Refuse(mail.TooMany, "imap-too-many-connections")
 	}
-	c.wire, c.user, c.stop = w, u, stop
+	c.user = u
 	return nil
+}
+
+// exit makes c a stranger's again (UNAUTHENTICATE).
+func (s *Server) exit(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.user = mail.User{}
 }
 
 // Cut ends every session of a member, at once.
@@ -73,16 +79,17 @@ func (s *Server) Cut(u mail.UserID) {
 	s.mu.Lock()
 	var cut []*conn
 	for c := range s.conns {
-		if c.wire != nil && c.user.ID == u {
+		if c.user.ID == u {
 			cut = append(cut, c)
 		}
 	}
 	s.mu.Unlock()
 	for _, c := range cut {
-		c.stop()
-		late := time.AfterFunc(time.Second, func() { c.Close() }) // a client that reads nothing holds up bye
-		c.wire.bye(s.render(c.user.Lang, mail.MakeText("imap-session-ended")))
-		late.Stop()
-		c.Close()
+		c.mu.Lock()
+		stop := c.stop
+		c.mu.Unlock()
+		stop() // no command of theirs does anything more
+		c.leave("imap-session-ended")
+		time.AfterFunc(time.Second, c.cut) // whoever is in the middle of something, or reads nothing
 	}
 }

@@ -5,56 +5,66 @@ import (
 	"strings"
 	"unicode"
 
+	"colporteur/imap/wire"
 	"colporteur/mail"
 
-	proto "github.com/emersion/go-imap/v2"
 	"golang.org/x/text/unicode/norm"
 )
 
-// Response codes go-imap has no name for (RFC 5530, RFC 6154).
-const (
-	codeNone    proto.ResponseCode = ""
-	codeUseAttr proto.ResponseCode = "USEATTR"
-)
+// status is a tagged response that is no plain OK. It is the error that a
+// command returns when it knows what the client is to be told.
+type status struct {
+	kind string // NO, BAD
+	code string // response code without brackets, may be empty
+	text string
+}
+
+func (e *status) Error() string { return e.kind + " " + e.text }
 
 // replies says how each Kind is answered: a response code (RFC 5530) and the
 // sentence when the error has none of its own.
 var replies = [mail.Kinds]struct {
-	code proto.ResponseCode
+	code string
 	text string
 }{
-	mail.Internal:     {proto.ResponseCodeServerBug, "kind-internal"},
-	mail.Unavailable:  {proto.ResponseCodeUnavailable, "kind-unavailable"},
-	mail.DiskFull:     {proto.ResponseCodeUnavailable, "kind-disk-full"},
-	mail.NoSuchUser:   {proto.ResponseCodeNonExistent, "kind-no-such-user"},
-	mail.RelayDenied:  {proto.ResponseCodeNoPerm, "kind-relay-denied"},
-	mail.BadAddress:   {proto.ResponseCodeCannot, "kind-bad-address"},
-	mail.BadSyntax:    {proto.ResponseCodeCannot, "kind-bad-syntax"},
-	mail.NotYours:     {proto.ResponseCodeNoPerm, "kind-not-yours"},
-	mail.AuthRequired: {proto.ResponseCodePrivacyRequired, "kind-auth-required"},
-	mail.AuthFailed:   {proto.ResponseCodeAuthenticationFailed, "kind-auth-failed"},
-	mail.Suspended:    {proto.ResponseCodeContactAdmin, "kind-suspended"},
-	mail.OverQuota:    {proto.ResponseCodeOverQuota, "kind-over-quota"},
-	mail.TooBig:       {proto.ResponseCodeTooBig, "kind-too-big"},
-	mail.TooMany:      {proto.ResponseCodeLimit, "kind-too-many"},
-	mail.RateLimited:  {proto.ResponseCodeLimit, "kind-rate-limited"},
-	mail.Mixed:        {proto.ResponseCodeCannot, "kind-mixed"},
-	mail.BareNewline:  {proto.ResponseCodeCannot, "kind-bare-newline"},
-	mail.BadContent:   {proto.ResponseCodeCannot, "kind-bad-content"},
-	mail.Loop:         {proto.ResponseCodeCannot, "kind-loop"},
-	mail.Policy:       {proto.ResponseCodeCannot, "kind-policy"},
-	mail.NotFound:     {proto.ResponseCodeNonExistent, "kind-not-found"},
-	mail.Conflict:     {proto.ResponseCodeAlreadyExists, "kind-conflict"},
-	mail.Forbidden:    {proto.ResponseCodeNoPerm, "kind-forbidden"},
-	mail.Gone:         {proto.ResponseCodeNonExistent, "kind-gone"},
+	mail.Internal:     {"SERVERBUG", "kind-internal"},
+	mail.Unavailable:  {"UNAVAILABLE", "kind-unavailable"},
+	mail.DiskFull:     {"UNAVAILABLE", "kind-disk-full"},
+	mail.NoSuchUser:   {"NONEXISTENT", "kind-no-such-user"},
+	mail.RelayDenied:  {"NOPERM", "kind-relay-denied"},
+	mail.BadAddress:   {"CANNOT", "kind-bad-address"},
+	mail.BadSyntax:    {"CANNOT", "kind-bad-syntax"},
+	mail.NotYours:     {"NOPERM", "kind-not-yours"},
+	mail.AuthRequired: {"PRIVACYREQUIRED", "kind-auth-required"},
+	mail.AuthFailed:   {"AUTHENTICATIONFAILED", "kind-auth-failed"},
+	mail.Suspended:    {"CONTACTADMIN", "kind-suspended"},
+	mail.OverQuota:    {"OVERQUOTA", "kind-over-quota"},
+	mail.TooBig:       {"TOOBIG", "kind-too-big"},
+	mail.TooMany:      {"LIMIT", "kind-too-many"},
+	mail.RateLimited:  {"LIMIT", "kind-rate-limited"},
+	mail.Mixed:        {"CANNOT", "kind-mixed"},
+	mail.BareNewline:  {"CANNOT", "kind-bare-newline"},
+	mail.BadContent:   {"CANNOT", "kind-bad-content"},
+	mail.Loop:         {"CANNOT", "kind-loop"},
+	mail.Policy:       {"CANNOT", "kind-policy"},
+	mail.NotFound:     {"NONEXISTENT", "kind-not-found"},
+	mail.Conflict:     {"ALREADYEXISTS", "kind-conflict"},
+	mail.Forbidden:    {"NOPERM", "kind-forbidden"},
+	mail.Gone:         {"NONEXISTENT", "kind-gone"},
 }
 
-// reply turns an error into the NO a client sees. Of the cause nothing gets
-// out; the caller logs it.
-func (s *Server) reply(lang string, err error) *proto.Error {
-	var done *proto.Error
-	if errors.As(err, &done) {
+// reply turns an error into the NO or BAD a client sees. Of the cause nothing
+// gets out; the caller logs it.
+func (s *Server) reply(lang string, err error) *status {
+	var done *status
+	var bad *wire.SyntaxError
+	switch {
+	case errors.As(err, &done):
 		return done
+	case errors.As(err, &bad):
+		return &status{"BAD", "", bad.Text}
+	case errors.Is(err, wire.ErrTooBig):
+		err = mail.Wrap(mail.TooBig, err)
 	}
 	kind, text := mail.Internal, mail.Text{}
 	var e *mail.Error
@@ -65,7 +75,7 @@ func (s *Server) reply(lang string, err error) *proto.Error {
 	if text.ID == "" {
 		text = mail.MakeText(r.text)
 	}
-	return &proto.Error{Type: proto.StatusResponseTypeNo, Code: r.code, Text: s.render(lang, text)}
+	return &status{"NO", r.code, s.render(lang, text)}
 }
 
 // ours reports whether the operator should see the cause of err.
@@ -78,8 +88,11 @@ func ours(err error) bool {
 }
 
 // bad is the answer to a command that makes no sense; a programmer reads it.
-func bad(text string) *proto.Error {
-	return &proto.Error{Type: proto.StatusResponseTypeBad, Code: proto.ResponseCodeClientBug, Text: text}
+func bad(text string) error { return &status{"BAD", "CLIENTBUG", text} }
+
+// refuse is a NO whose code no Kind stands for.
+func (s *session) refuse(code, id string, args ...any) error {
+	return &status{"NO", code, s.srv.render(s.user.Lang, mail.MakeText(id, args...))}
 }
 
 // render is a sentence as a response may carry it: one line of ASCII, because

@@ -2,186 +2,292 @@ package imap
 
 import (
 	"context"
-	"strings"
-	"sync"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"time"
 
+	"colporteur/imap/wire"
 	"colporteur/mail"
 	"colporteur/store/mailbox"
-
-	proto "github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
 )
 
-// session is one signed-in connection: what the library calls for each command.
+// session is one connection's conversation. All of it belongs to one goroutine.
 type session struct {
 	srv  *Server
-	wire *wire
-	user mail.User
-	ctx  context.Context // of the connection: the library's calls have none
+	conn *conn
+	tls  *tls.Conn // nil in clear
+	d    *wire.Decoder
+	e    *wire.Encoder
+	ctx  context.Context // of the connection: a protocol session is one of the places that keep theirs
 
-	// IDLE runs beside the goroutine that reads, and may still do so when
-	// Close comes.
-	mu    sync.Mutex
-	view  *view // nil: nothing is selected
-	saved []mailbox.UID
+	user   mail.User       // once signed in
+	hidden []string        // capabilities that are not announced to them
+	on     enabled         // what ENABLE switched on
+	view   *view           // nil: nothing is selected
+	saved  *mailbox.UIDSet // "$" (RFC 5182)
+
+	failed int // logins
+	wrong  int // commands that make no sense
+
+	// Of the command at hand.
+	tag   string
+	name  string // "UID FETCH"
+	byUID bool   // it begins with UID: its numbers are UIDs, and so are those of its answers
+	code  string // response code of its OK
+	over  bool   // it ends the session
+
+	answered bool // it has said its own tagged response
 }
 
-var (
-	_ imapserver.Session            = (*session)(nil)
-	_ imapserver.SessionNamespace   = (*session)(nil)
-	_ imapserver.SessionMove        = (*session)(nil)
-	_ imapserver.SessionAppendLimit = (*session)(nil)
-)
-
-func (s *Server) newSession(c *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-	w := c.NetConn().(*wire)
-	return &session{srv: s, wire: w, user: w.conn.user, ctx: w.ctx}, &imapserver.GreetingData{PreAuth: true}, nil
+// enabled is what a client asked for with ENABLE, or by using it.
+type enabled struct {
+	rev2      bool // IMAP4rev2 (RFC 9051)
+	condstore bool // MODSEQ in every FETCH of flags (RFC 7162)
+	qresync   bool // VANISHED in place of EXPUNGE (RFC 7162)
+	uidOnly   bool // no sequence numbers at all (RFC 9586)
 }
 
-func (s *session) Close() error {
-	s.mu.Lock()
-	s.view = nil
-	s.mu.Unlock()
-	s.srv.log().Debug("session ended", "ip", s.wire.conn.ip, "user", s.user.Address)
-	close(s.wire.ended)
-	return nil
-}
-
-// Login is front's.
-func (s *session) Login(string, string) error { return bad("Signed in already") }
-
-func (s *session) AppendLimit() uint32 { return uint32(s.srv.maxAppend()) }
-
-// fail is what the client is told of err, after the operator was.
-func (s *session) fail(err error) error {
-	if err == nil {
-		return nil
+func newSession(s *Server, c *conn, ctx context.Context) *session {
+	q := &session{srv: s, conn: c, ctx: ctx, d: wire.NewDecoder(c, wire.Before), e: wire.NewEncoder(c)}
+	q.d.Continue = func(text string) error {
+		q.e.Raw("+ ").Raw(text).CRLF()
+		return q.e.Flush()
 	}
-	if pe, ok := err.(*proto.Error); ok {
-		return pe
-	}
-	if ours(err) && s.ctx.Err() == nil {
-		s.srv.log().Error("imap command", "cmd", s.wire.name(), "user", s.user.Address, "kind", mail.KindOf(err), "err", err)
-	}
-	return s.srv.reply(s.user.Lang, err)
+	return q
 }
 
-// refuse is a NO that no Kind stands for.
-func (s *session) refuse(code proto.ResponseCode, id string) error {
-	return &proto.Error{Type: proto.StatusResponseTypeNo, Code: code, Text: s.srv.render(s.user.Lang, mail.MakeText(id))}
+const maxWrong = 10 // commands that make no sense, of a stranger
+
+// run is the whole conversation.
+func (s *session) run(implicitTLS bool) {
+	if implicitTLS && !s.secure() {
+		return
+	}
+	s.e.Raw("* OK [CAPABILITY ").Raw(s.capability()).Raw("] ").Raw(ascii(s.srv.Hostname)).Raw(" IMAP ready").CRLF()
+	for s.step() {
+	}
+	s.leaveBox()
+	s.e.Flush()
 }
 
-// box finds a mailbox by name. create says which answer a client expects that
-// would create it and try again (RFC 3501 §7.1 TRYCREATE).
-func (s *session) box(name string, create bool) (mailbox.Mailbox, error) {
-	mb, err := s.srv.Mailboxes.Get(s.ctx, s.user.Account, name)
-	switch {
-	case err == nil:
-		return mb, nil
-	case mail.Is(err, mail.NotFound) && create:
-		return mb, s.refuse(proto.ResponseCodeTryCreate, "imap-no-folder")
-	case mail.Is(err, mail.NotFound):
-		return mb, s.refuse(proto.ResponseCodeNonExistent, "imap-no-folder")
-	}
-	return mb, s.fail(err)
-}
-
-// canonical is how a client means a name: a separator at its end says only that
-// it will create folders below (RFC 3501 §6.3.3).
-func canonical(name string) string { return strings.TrimSuffix(name, "/") }
-
-// Namespace: everything is the member's own (RFC 2342).
-func (s *session) Namespace() (*proto.NamespaceData, error) {
-	return &proto.NamespaceData{Personal: []proto.NamespaceDescriptor{{Delim: '/'}}}, nil
-}
-
-func (s *session) Create(name string, options *proto.CreateOptions) error {
-	if len(options.SpecialUse) > 0 {
-		return s.refuse(codeUseAttr, "imap-folder-use")
-	}
-	name = canonical(name)
-	if !nameable(name) {
-		return s.refuse(proto.ResponseCodeCannot, "imap-folder-name")
-	}
-	_, err := s.srv.Mailboxes.Create(s.ctx, s.user.Account, name)
-	return s.fail(err)
-}
-
-func (s *session) Delete(name string) error {
-	if _, err := s.box(name, false); err != nil {
-		return err
-	}
-	return s.fail(s.srv.Mailboxes.Remove(s.ctx, s.user.Account, name))
-}
-
-func (s *session) Rename(from, to string, _ *proto.RenameOptions) error {
-	if _, err := s.box(from, false); err != nil {
-		return err
-	}
-	to = canonical(to)
-	if !nameable(to) {
-		return s.refuse(proto.ResponseCodeCannot, "imap-folder-name")
-	}
-	return s.fail(s.srv.Mailboxes.Rename(s.ctx, s.user.Account, from, to))
-}
-
-func (s *session) Subscribe(name string) error {
-	if _, err := s.box(name, false); err != nil {
-		return err
-	}
-	return s.fail(s.srv.Mailboxes.Subscribe(s.ctx, s.user.Account, name, true))
-}
-
-// Unsubscribe of a name that is not there is no failure: the client wanted it gone.
-func (s *session) Unsubscribe(name string) error {
-	err := s.srv.Mailboxes.Subscribe(s.ctx, s.user.Account, name, false)
-	if mail.Is(err, mail.NotFound) {
-		return nil
-	}
-	return s.fail(err)
-}
-
-// nameable: LIST could not name a folder with a wildcard in it, and the rest
-// is how somebody tries to leave their own mailboxes. The store checks more.
-func nameable(name string) bool {
-	if name == "" || len(name) > 1000 || strings.ContainsAny(name, "*%\\\x00\r\n\uFFFD") {
+// step waits for a command and runs it; false ends the session.
+func (s *session) step() bool {
+	if s.e.Flush() != nil {
 		return false
 	}
-	for _, level := range strings.Split(name, "/") {
-		if level == "" || level == "." || level == ".." {
-			return false
-		}
+	s.conn.waiting(true)
+	err := s.wait()
+	s.conn.waiting(false)
+	if err != nil {
+		s.farewell(err)
+		return false
 	}
-	for _, r := range name {
-		if r < ' ' || r == 0x7f {
-			return false
-		}
+	return s.command()
+}
+
+// farewell says why the session ends, if there is anything to say.
+func (s *session) farewell(err error) {
+	var ne net.Error
+	switch why := s.conn.leaving(); {
+	case why != "":
+		s.bye(why)
+	case errors.As(err, &ne) && ne.Timeout() && s.user.ID == 0:
+		s.bye("imap-login-time")
+	case errors.As(err, &ne) && ne.Timeout():
+		s.bye("imap-idle")
+	case errors.Is(err, wire.ErrHopeless):
+		s.bye("kind-bad-syntax")
+	}
+}
+
+func (s *session) bye(id string) {
+	s.e.Raw("* BYE ").Raw(s.srv.render(s.user.Lang, mail.MakeText(id))).CRLF()
+}
+
+// command reads one command, runs it, and answers.
+func (s *session) command() bool {
+	s.code, s.byUID, s.over, s.answered = "", false, false, false
+	var err error
+	s.tag, s.name, err = s.d.Begin()
+	if broken := s.d.Broken(); broken != nil {
+		s.farewell(broken)
+		return false
+	}
+	quiet := false
+	if err == nil {
+		quiet, err = s.dispatch()
+	}
+	if s.d.Broken() != nil || s.e.Err() != nil {
+		s.farewell(s.d.Broken())
+		return false
+	}
+	// What is left of the command is read past before it is answered: a client
+	// that is still sending does not read.
+	hopeless := s.d.Discard()
+	if s.over {
+		return false
+	}
+	if s.answered {
+		return true
+	}
+	if err == nil && s.view != nil {
+		s.sync(!quiet)
+	}
+	s.answer(err)
+	if hopeless != nil {
+		s.farewell(hopeless)
+		return false
+	}
+	if s.ctx.Err() != nil { // cut
+		s.farewell(s.ctx.Err())
+		return false
+	}
+	if s.user.ID == 0 && s.wrong >= maxWrong {
+		s.bye("kind-bad-syntax")
+		return false
+	}
+	if s.failed >= maxFailed {
+		s.bye("imap-too-many-failures")
+		return false
 	}
 	return true
 }
 
-func (s *session) Append(name string, r proto.LiteralReader, options *proto.AppendOptions) (*proto.AppendData, error) {
-	mb, err := s.box(name, true)
-	if err != nil {
-		return nil, err
+// dispatch runs the command. A panic is our mistake: it ends one command, not the server.
+func (s *session) dispatch() (quiet bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.srv.log().Error("panic in imap command", "cmd", s.name, "err", p, "stack", string(debug.Stack()))
+			err = mail.Wrap(mail.Internal, fmt.Errorf("panic: %v", p))
+		}
+	}()
+	c, ok := table[s.name]
+	switch {
+	case !ok && s.user.ID == 0:
+		// HTTP, or another protocol that a browser was made to speak (ALPACA).
+		s.wrong = maxWrong
+		return false, &status{"BAD", "CLIENTBUG", "Unknown command"}
+	case !ok:
+		return false, &status{"BAD", "CLIENTBUG", "Unknown command"}
+	case c.in&stranger == 0 && s.user.ID == 0:
+		return false, bad("Please sign in first")
+	case c.in&(member|selected) == 0 && s.user.ID != 0:
+		return false, bad("Signed in already")
+	case c.in == selected && s.view == nil:
+		return false, bad("No mailbox is selected")
 	}
-	if r.Size() == 0 {
-		return nil, s.refuse(proto.ResponseCodeCannot, "imap-empty-message")
+	if len(s.name) > 4 && s.name[:4] == "UID " {
+		s.byUID = true
+	} else if s.on.uidOnly && c.numbers {
+		return false, &status{"BAD", "UIDREQUIRED", "Message numbers are not in use"} // RFC 9586 §3
 	}
-	flags, err := cleanFlags(options.Flags)
-	if err != nil {
-		return nil, err
+	err = c.run(s, s.d)
+	if err == nil && !s.d.AtEnd() && !s.over && !s.answered {
+		err = s.d.End()
 	}
-	date := options.Time
-	if date.IsZero() {
-		date = s.srv.now()
-	}
-	at, err := s.srv.Appender.Append(s.ctx, s.user, mb.ID, flags, date, r, r.Size())
-	if mail.Is(err, mail.NotFound) {
-		return nil, s.refuse(proto.ResponseCodeTryCreate, "imap-no-folder")
-	}
-	if err != nil {
-		return nil, s.fail(err)
-	}
-	return &proto.AppendData{UID: proto.UID(at.UID), UIDValidity: mb.UIDValidity}, nil
+	return c.numbers && !s.byUID && c.in == selected, err
 }
+
+// answer is the tagged response.
+func (s *session) answer(err error) {
+	tag := s.tag
+	if tag == "" {
+		tag = "*"
+	}
+	s.e.Raw(tag)
+	if err == nil {
+		s.e.Raw(" OK ")
+		if s.code != "" {
+			s.e.Raw("[").Raw(s.code).Raw("] ")
+		}
+		s.e.Raw(s.name).Raw(" completed").CRLF()
+		return
+	}
+	if ours(err) && s.ctx.Err() == nil {
+		s.srv.log().Error("imap command", "cmd", s.name, "user", s.user.Address, "kind", mail.KindOf(err), "err", err)
+	}
+	st := s.srv.reply(s.user.Lang, err)
+	if st.kind == "BAD" {
+		s.wrong++
+	}
+	s.e.Raw(" ").Raw(st.kind).SP()
+	if st.code != "" {
+		s.e.Raw("[").Raw(st.code).Raw("] ")
+	}
+	s.e.Raw(st.text).CRLF()
+}
+
+// untagged begins an untagged OK with a code; the text is for people who debug.
+func (s *session) untagged(code, text string) {
+	s.e.Raw("* OK [").Raw(code).Raw("] ").Raw(text).CRLF()
+}
+
+// wait blocks until the client says something.
+func (s *session) wait() error { return s.d.Wait() }
+
+// await waits for the client, and for other things that may happen meanwhile. It
+// returns true when there is something to read. Whoever calls it again after
+// false passes the same input, which is nil at first.
+func (s *session) await(input *<-chan error, others ...<-chan struct{}) (bool, error) {
+	if *input == nil {
+		c := make(chan error, 1)
+		go func() { c <- s.d.Wait() }()
+		*input = c
+	}
+	var other <-chan struct{}
+	if len(others) > 0 {
+		other = others[0]
+	}
+	select {
+	case err := <-*input:
+		*input = nil
+		return true, err
+	case <-other:
+		return false, nil
+	case <-s.ctx.Done():
+		s.conn.leave("imap-session-ended") // wakes the goroutine that reads
+		err := <-*input
+		*input = nil
+		if err == nil {
+			err = s.ctx.Err()
+		}
+		return true, err
+	}
+}
+
+// secure begins TLS.
+func (s *session) secure() bool {
+	cfg := s.srv.TLS.Clone()
+	cfg.NextProtos = []string{"imap"} // refuses a browser that was sent here for another protocol (ALPACA)
+	t := tls.Server(s.conn, cfg)
+	if err := t.HandshakeContext(s.ctx); err != nil {
+		s.srv.log().Debug("tls handshake", "ip", s.conn.ip, "err", err)
+		return false
+	}
+	s.tls = t
+	s.d.Reset(t)
+	s.e.Reset(t)
+	return true
+}
+
+// pause holds up an answer, unless the session ends.
+func (s *session) pause(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.ctx.Done():
+	}
+}
+
+// leaveBox ends what belongs to the selected mailbox.
+func (s *session) leaveBox() { s.view, s.saved = nil, nil }
+
+var _ io.Reader = (*conn)(nil)

@@ -1,212 +1,218 @@
 package imap
 
 import (
-	"slices"
-	"strings"
-
+	"colporteur/imap/wire"
 	"colporteur/mail"
 	"colporteur/store/mailbox"
-
-	proto "github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
 )
 
 // view is the selected mailbox as the client believes it to be: message n is
-// uids[n-1] until the client was told otherwise.
+// uids.At(n) until the client was told otherwise.
 type view struct {
-	box      mailbox.ID
+	box      mailbox.Mailbox // as it was when it was selected
+	rights   mailbox.Rights
 	readOnly bool
-	uids     []mailbox.UID                  // rising
-	since    mailbox.ModSeq                 // what the store was asked for last
-	gone     []mailbox.UID                  // vanished, but the client must not be told yet; rising
-	told     map[mailbox.UID]mailbox.ModSeq // changes the client knows: it made them, or was answered
-	keywords map[string]bool
+	uids     *mailbox.UIDSet                // what the client knows; shared
+	mod      mailbox.ModSeq                 // up to which it was told of changes
+	told     map[mailbox.UID]mailbox.ModSeq // changes after mod that it knows: it made them, or was answered
+	keywords []string                       // that it was told of
+	lost     bool                           // somebody deleted the mailbox
 }
 
-// seq is the sequence number of uid, 0 when the client does not know it.
-func (v *view) seq(uid mailbox.UID) uint32 {
-	if i, ok := slices.BinarySearch(v.uids, uid); ok {
-		return uint32(i + 1)
-	}
-	return 0
-}
+// seq is the sequence number of uid; 0 when the client does not know it.
+func (v *view) seq(uid mailbox.UID) uint32 { return uint32(v.uids.Rank(uid)) }
 
 // tell remembers that the client knows e as it is.
 func (v *view) tell(e mailbox.Entry) {
+	if e.ModSeq <= v.mod {
+		return
+	}
 	if v.told == nil {
 		v.told = make(map[mailbox.UID]mailbox.ModSeq)
 	}
 	v.told[e.UID] = e.ModSeq
 }
 
-// learn adds an entry's keywords and reports whether one was new.
-func (v *view) learn(e mailbox.Entry) (news bool) {
-	for _, f := range e.Flags {
-		if !strings.HasPrefix(f, `\`) && !v.keywords[f] && len(v.keywords) < 200 {
-			v.keywords[f] = true
-			news = true
-		}
-	}
-	return news
+// snapshot is the selected mailbox as it is now.
+func (s *session) snapshot() (*mailbox.Snapshot, error) {
+	return s.srv.Mailboxes.Snapshot(s.ctx, s.view.box.ID)
 }
 
-func (s *session) Select(name string, options *proto.SelectOptions) (*proto.SelectData, error) {
-	mb, err := s.box(name, false)
-	if err != nil {
-		return nil, err
-	}
-	// The modseq is read before the entries: what happens between is told twice, never missed.
-	entries, err := s.srv.Mailboxes.Entries(s.ctx, mb.ID, 0, 0)
-	if err != nil {
-		return nil, s.fail(err)
-	}
-	v := &view{box: mb.ID, readOnly: options.ReadOnly, since: mb.HighestMod, keywords: make(map[string]bool),
-		uids: make([]mailbox.UID, len(entries))}
-	next := mb.UIDNext
-	var unseen uint32
-	for i, e := range entries {
-		v.uids[i] = e.UID
-		v.learn(e)
-		next = max(next, e.UID+1)
-		if unseen == 0 && !has(e.Flags, proto.FlagSeen) {
-			unseen = uint32(i + 1)
-		}
-	}
-	s.mu.Lock()
-	s.view, s.saved = v, nil
-	s.mu.Unlock()
-	data := &proto.SelectData{
-		Flags:             flagList(v.keywords),
-		NumMessages:       uint32(len(v.uids)),
-		FirstUnseenSeqNum: unseen,
-		UIDNext:           proto.UID(next),
-		UIDValidity:       mb.UIDValidity,
-	}
-	if !v.readOnly {
-		data.PermanentFlags = append(slices.Clone(data.Flags), proto.FlagWildcard)
-	}
-	return data, nil
-}
-
-func (s *session) Unselect() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.view, s.saved = nil, nil
-	return nil
-}
-
-// Poll tells what changed, after each command. A failure here is no failure of
-// the command, which is done: the next one will tell.
-func (s *session) Poll(w *imapserver.UpdateWriter, allowExpunge bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sync(w, allowExpunge)
-}
-
-// sync is called with mu held.
-func (s *session) sync(w *imapserver.UpdateWriter, allowExpunge bool) error {
+// set is the UIDs of the view that a client's set names. A sequence number that
+// is not there is a mistake of the client's (RFC 9051 §9 seq-number); a UID that
+// is not there is none (§6.4.9).
+func (s *session) set(n wire.NumSet) (*mailbox.UIDSet, error) {
 	v := s.view
-	if v == nil {
-		return nil
+	if n.Saved {
+		return s.saved.And(v.uids), nil
 	}
-	changed, vanished, high, err := s.srv.Mailboxes.Changed(s.ctx, v.box, v.since)
+	ranges := make([]mailbox.UIDRange, 0, len(n.Ranges))
+	if s.byUID || s.on.uidOnly {
+		for _, r := range n.Ranges {
+			from, to := r.Order(uint32(v.uids.Last()))
+			ranges = append(ranges, mailbox.UIDRange{First: mailbox.UID(from), Last: mailbox.UID(to)})
+		}
+		return mailbox.RangeSet(ranges...).And(v.uids), nil
+	}
+	size := uint32(v.uids.Len())
+	for _, r := range n.Ranges {
+		from, to := r.Order(size)
+		if to > size || from == 0 {
+			if size == 0 && (r.Start == wire.Star || r.Stop == wire.Star) {
+				continue // "1:*" of an empty mailbox: programs ask so without looking
+			}
+			return nil, bad("There is no such message")
+		}
+		ranges = append(ranges, mailbox.UIDRange{First: mailbox.UID(from), Last: mailbox.UID(to)})
+	}
+	return v.uids.Pick(mailbox.RangeSet(ranges...)), nil
+}
+
+// sync tells what changed since the client was told last. A failure is no
+// failure of the command, which is done: the next one will tell.
+func (s *session) sync(expunge bool) {
+	v := s.view
+	if v.lost {
+		return
+	}
+	now, err := s.snapshot()
 	switch {
 	case mail.Is(err, mail.NotFound):
-		// Somebody deleted the mailbox: it is empty now, and stays so (RFC 2180 §3).
-		vanished, high = slices.Clone(v.uids), v.since
+		s.lose()
+		return
 	case err != nil:
-		s.fail(err)
-		return nil
-	}
-	v.since = max(v.since, high)
-	v.gone = append(v.gone, vanished...)
-	if allowExpunge && len(v.gone) > 0 {
-		gone := v.gone
-		v.gone = nil
-		if err := v.expunge(gone, w.WriteExpunge); err != nil {
-			return err
+		if s.ctx.Err() == nil {
+			s.srv.log().Error("imap sync", "user", s.user.Address, "err", err)
 		}
+		return
 	}
-
-	known := len(v.uids)
-	news := false
-	var flags []mailbox.Entry
-	for _, e := range changed {
-		if len(v.uids) == 0 || e.UID > v.uids[len(v.uids)-1] {
-			v.uids = append(v.uids, e.UID)
-			news = v.learn(e) || news
-			continue
+	high := now.Mailbox().HighestMod
+	if high == v.mod && now.UIDs() == v.uids {
+		return
+	}
+	fresh := (*mailbox.UIDSet)(nil)
+	if now.UIDs() != v.uids {
+		if gone := v.uids.Minus(now.UIDs()); expunge && gone.Len() > 0 {
+			s.tellGone(gone)
 		}
-		if i, ok := slices.BinarySearch(v.uids, e.UID); ok && i < known && v.told[e.UID] != e.ModSeq {
-			flags = append(flags, e)
-			news = v.learn(e) || news
+		fresh = now.UIDs().Above(v.uids.Last())
+	}
+	if fresh.Len() > 0 {
+		if v.uids = v.uids.Or(fresh); v.uids.Len() == now.Len() {
+			v.uids = now.UIDs() // the one that others have too
+		}
+		s.e.Raw("* ").Num(uint32(v.uids.Len())).Raw(" EXISTS").CRLF()
+		if !s.on.rev2 {
+			s.e.Raw("* 0 RECENT").CRLF()
 		}
 	}
-	v.told = nil
-	if len(v.uids) > known {
-		if err := w.WriteNumMessages(uint32(len(v.uids))); err != nil {
-			return err
-		}
-		if err := w.WriteNumRecent(0); err != nil {
-			return err
-		}
+	s.tellKeywords(now)
+	for e := range s.changes(now, fresh) {
+		s.tellFlags(e)
 	}
-	if news {
-		if err := w.WriteMailboxFlags(flagList(v.keywords)); err != nil {
-			return err
-		}
-	}
-	for _, e := range flags {
-		if err := w.WriteMessageFlags(v.seq(e.UID), proto.UID(e.UID), wireFlags(e.Flags)); err != nil {
-			return err
-		}
-	}
-	return nil
+	v.mod, v.told = max(v.mod, high), nil
 }
 
-// expunge takes uids out of the picture and says so. From the end, so that each
-// number is right when it is said.
-func (v *view) expunge(uids []mailbox.UID, say func(seq uint32) error) error {
-	uids = slices.Clone(uids)
-	slices.Sort(uids)
-	uids = slices.Compact(uids)
-	drop := make([]bool, len(v.uids))
-	var err error
-	for _, uid := range slices.Backward(uids) {
-		n := v.seq(uid)
-		if n == 0 {
-			continue
-		}
-		drop[n-1] = true
-		if err == nil {
-			err = say(n)
-		}
+// changes are the entries whose flags changed and that the client was not told of.
+func (s *session) changes(now *mailbox.Snapshot, fresh *mailbox.UIDSet) func(func(mailbox.Entry) bool) {
+	v := s.view
+	return func(yield func(mailbox.Entry) bool) {
+		now.Changed(v.mod, func(e mailbox.Entry) bool {
+			if v.told[e.UID] == e.ModSeq || fresh.Contains(e.UID) || !v.uids.Contains(e.UID) {
+				return true
+			}
+			return yield(e)
+		})
 	}
-	kept := v.uids[:0]
-	for i, uid := range v.uids {
-		if !drop[i] {
-			kept = append(kept, uid)
-		}
-	}
-	v.uids = kept
-	v.gone = slices.DeleteFunc(v.gone, func(uid mailbox.UID) bool { return v.seq(uid) == 0 })
-	return err
 }
 
-// Idle tells changes as they happen (RFC 2177).
-func (s *session) Idle(w *imapserver.UpdateWriter, stop <-chan struct{}) error {
-	changed, end := s.srv.Mailboxes.Watch(s.user.Account)
-	defer end()
-	for {
-		if err := s.Poll(w, true); err != nil {
-			return err
-		}
-		select {
-		case <-stop:
-			return nil
-		case <-s.ctx.Done():
-			return nil
-		case <-changed:
+// tellGone tells that mails are gone, and forgets them.
+func (s *session) tellGone(gone *mailbox.UIDSet) {
+	v := s.view
+	if s.on.qresync || s.on.uidOnly {
+		s.e.Raw("* VANISHED ").Append(func(b []byte) []byte { return appendUIDs(b, gone) }).CRLF()
+	} else {
+		// From the end, so that each number is right when it is said.
+		for n := gone.Len(); n > 0; n-- {
+			s.e.Raw("* ").Num(v.seq(gone.At(n))).Raw(" EXPUNGE").CRLF()
 		}
 	}
+	v.uids = v.uids.Minus(gone)
+	s.saved = s.saved.Minus(gone)
+}
+
+// lose is what happens when somebody deletes the mailbox: it is empty now, and
+// stays so (RFC 2180 §3).
+func (s *session) lose() {
+	s.view.lost = true
+	s.tellGone(s.view.uids)
+}
+
+// tellKeywords announces keywords that are new.
+func (s *session) tellKeywords(now *mailbox.Snapshot) {
+	v := s.view
+	fresh := false
+	for _, k := range now.Keywords() {
+		fresh = fresh || !has(v.keywords, k)
+	}
+	if fresh {
+		v.keywords = now.Keywords()
+		s.e.Raw("* FLAGS ").Flags(flagList(v.keywords)).CRLF()
+	}
+}
+
+// tellFlags is the FETCH response for a change of flags that the client did not
+// ask for.
+func (s *session) tellFlags(e mailbox.Entry) {
+	if !s.beginFetch(e.UID) {
+		return
+	}
+	s.e.Raw("FLAGS ").Flags(s.flags(e))
+	if s.byUID || s.on.qresync { // RFC 7162 §3.2.4
+		s.tellUID(e.UID)
+	}
+	if s.on.condstore {
+		s.e.Raw(" MODSEQ (").Num64(int64(e.ModSeq)).Raw(")")
+	}
+	s.e.Raw(")").CRLF()
+}
+
+// beginFetch writes "* 12 FETCH (", or "* 345 UIDFETCH (" for who knows no
+// sequence numbers (RFC 9586); false when the client does not know the mail.
+func (s *session) beginFetch(uid mailbox.UID) bool {
+	n := s.view.seq(uid)
+	if n == 0 {
+		return false
+	}
+	s.e.Raw("* ")
+	if s.on.uidOnly {
+		s.e.Num(uint32(uid)).Raw(" UIDFETCH (")
+	} else {
+		s.e.Num(n).Raw(" FETCH (")
+	}
+	return true
+}
+
+func (s *session) tellUID(uid mailbox.UID) {
+	if !s.on.uidOnly {
+		s.e.Raw(" UID ").Num(uint32(uid))
+	}
+}
+
+// flags are an entry's as this member sees them.
+func (s *session) flags(e mailbox.Entry) []string { return e.Flags }
+
+// appendUIDs writes a set as a sequence-set; it must not be empty.
+func appendUIDs(b []byte, set *mailbox.UIDSet) []byte {
+	for i, r := range set.Ranges() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendNumber(b, uint32(r.First))
+		if r.Last != r.First {
+			b = append(b, ':')
+			b = appendNumber(b, uint32(r.Last))
+		}
+	}
+	return b
 }

@@ -30,6 +30,7 @@ var operations = map[string]operation{
 	"member/suspend":  op((*admin).suspendMember),
 	"member/remove":   op((*admin).removeMember),
 	"member/password": op((*admin).setPassword),
+	"member/hide":     op((*admin).hideFromMember),
 	"app/add":         op((*admin).addApp),
 	"app/remove":      op((*admin).removeApp),
 
@@ -72,6 +73,7 @@ type member struct {
 	Used     int64     `json:",omitempty"` // only when one is shown
 	Apps     []appName `json:",omitempty"`
 	Aliases  []string  `json:",omitempty"`
+	Hidden   []string  `json:",omitempty"`
 }
 
 type appName struct {
@@ -140,6 +142,7 @@ func (a *admin) showMember(ctx context.Context, address string) (member, error) 
 		return member{}, err
 	}
 	out := listed(m)
+	out.Hidden = m.Hidden
 	if out.Used, err = a.host.Mailboxes.Usage(ctx, m.Account); err != nil {
 		return member{}, err
 	}
@@ -175,6 +178,20 @@ func (a *admin) suspendMember(ctx context.Context, s suspension) (none, error) {
 		return none{}, a.host.Accounts.Suspend(ctx, m.ID)
 	}
 	return none{}, a.host.Accounts.Resume(ctx, m.ID)
+}
+
+// hiding names IMAP capabilities that are not announced to a member.
+type hiding struct {
+	Address      string
+	Capabilities []string
+}
+
+func (a *admin) hideFromMember(ctx context.Context, h hiding) (none, error) {
+	m, err := a.find(ctx, h.Address)
+	if err != nil {
+		return none{}, err
+	}
+	return none{}, a.host.Accounts.Hide(ctx, m.ID, h.Capabilities)
 }
 
 func (a *admin) removeMember(ctx context.Context, address string) (none, error) {

@@ -21,6 +21,7 @@ type memberCommands struct {
 	Resume   memberResume   `cmd:"" help:"End a suspension."`
 	Remove   memberRemove   `cmd:"" help:"Delete a member with all their mail."`
 	Password memberPassword `cmd:"" help:"Give a member another password."`
+	Hide     memberHide     `cmd:"" help:"Choose IMAP capabilities that are not announced to a member, for a program that breaks on one."`
 	App      appCommands    `cmd:"" help:"Passwords for single mail programs."`
 }
 
@@ -145,6 +146,9 @@ func (m memberShow) Run(c *cli) error {
 	if !got.Suspended.IsZero() {
 		fmt.Fprintf(w, "Suspended since\t%s\n", moment(got.Suspended))
 	}
+	if len(got.Hidden) > 0 {
+		fmt.Fprintf(w, "Hidden over IMAP\t%s\n", strings.Join(got.Hidden, " "))
+	}
 	for _, al := range got.Aliases {
 		fmt.Fprintf(w, "Alias\t%s\n", al)
 	}
@@ -189,6 +193,19 @@ func do(c *cli, name string, in any, done string, args ...any) error {
 	}
 	c.printf(done+"\n", args...)
 	return nil
+}
+
+type memberHide struct {
+	Address      string   `arg:""`
+	Capabilities []string `arg:"" optional:"" help:"Such as UIDONLY; none: everything is announced again."`
+}
+
+func (m memberHide) Run(c *cli) error {
+	what := "nothing"
+	if len(m.Capabilities) > 0 {
+		what = strings.Join(m.Capabilities, " ")
+	}
+	return do(c, "member/hide", hiding{m.Address, m.Capabilities}, "From %s is hidden: %s. Their open sessions are closed.", m.Address, what)
 }
 
 type memberPassword struct {

@@ -1,0 +1,4 @@
+package imap
+
+var aclCommands = commands{}
+var aclCapabilities = []string{}

@@ -1,0 +1,4 @@
+package imap
+
+var compressCommands = commands{}
+var compressCapabilities = []string{}

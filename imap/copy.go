@@ -1,0 +1,4 @@
+package imap
+
+var copyCommands = commands{}
+var copyCapabilities = []string{}

@@ -1,0 +1,4 @@
+package imap
+
+var folderCommands = commands{}
+var folderCapabilities = []string{}

@@ -1,0 +1,4 @@
+package imap
+
+var idleCommands = commands{}
+var idleCapabilities = []string{}

@@ -1,0 +1,4 @@
+package imap
+
+var metadataCommands = commands{}
+var metadataCapabilities = []string{}

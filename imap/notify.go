@@ -1,0 +1,4 @@
+package imap
+
+var notifyCommands = commands{}
+var notifyCapabilities = []string{}

@@ -1,0 +1,8 @@
+package imap
+
+import "strconv"
+
+func appendNumber(b []byte, n uint32) []byte { return strconv.AppendUint(b, uint64(n), 10) }
+
+// ownCapabilities are those whose value is the server's or the member's.
+func (s *session) ownCapabilities() []string { return nil }

@@ -1,0 +1,4 @@
+package imap
+
+var quotaCommands = commands{}
+var quotaCapabilities = []string{}

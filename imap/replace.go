@@ -1,0 +1,4 @@
+package imap
+
+var replaceCommands = commands{}
+var replaceCapabilities = []string{}

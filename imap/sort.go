@@ -1,0 +1,4 @@
+package imap
+
+var sortCommands = commands{}
+var sortCapabilities = []string{}

@@ -1,0 +1,4 @@
+package imap
+
+var statusCommands = commands{}
+var statusCapabilities = []string{}

@@ -1,0 +1,4 @@
+package imap
+
+var storeCommands = commands{}
+var storeCapabilities = []string{}

@@ -1,0 +1,4 @@
+package imap
+
+var threadCommands = commands{}
+var threadCapabilities = []string{}
