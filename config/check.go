@@ -40,6 +40,11 @@ func check(c *Config, bad report) {
 	checkOrigin(c, bad)
 	checkTLS(c, bad)
 	checkListeners(c, bad)
+	for key, n := range map[string]int{"imap.per_address": c.IMAP.PerAddress, "imap.per_member": c.IMAP.PerMember} {
+		if n < 1 {
+			bad(key, "%d lets nobody in: say how many connections at once", n)
+		}
+	}
 	if c.Web.URL != "" { // it follows from hostname: what is wrong there is said once
 		checkURL("web.url", c.Web.URL, bad)
 	}

@@ -103,6 +103,10 @@ type SMTP struct {
 type IMAP struct {
 	StartTLS List `toml:"starttls"`
 	TLS      List `toml:"tls"`
+
+	// Connections at once. A school behind one address needs more than a family.
+	PerAddress int `toml:"per_address"`
+	PerMember  int `toml:"per_member"`
 }
 
 type Web struct {
@@ -147,7 +151,7 @@ func Defaults(profile string) Config {
 		Blobs:    Blobs{URL: "file", Inline: 16 << 10},
 		TLS:      TLS{Mode: ACME},
 		SMTP:     SMTP{MX: List{":25"}, Submission: List{":587"}, Submissions: List{":465"}},
-		IMAP:     IMAP{StartTLS: List{":143"}, TLS: List{":993"}},
+		IMAP:     IMAP{StartTLS: List{":143"}, TLS: List{":993"}, PerAddress: 60, PerMember: 40},
 		Web:      Web{Listen: List{":443"}, HTTP: List{":80"}},
 		Relay:    Relay{Port: 25},
 		Secrets:  Secrets{Key: "/etc/colporteur/key"},
@@ -158,7 +162,7 @@ func Defaults(profile string) Config {
 	if profile == Dev {
 		c.TLS.Mode = SelfSigned
 		c.SMTP = SMTP{MX: List{"127.0.0.1:2525"}, Submission: List{"127.0.0.1:2587"}, Submissions: List{"127.0.0.1:2465"}}
-		c.IMAP = IMAP{StartTLS: List{"127.0.0.1:2143"}, TLS: List{"127.0.0.1:2993"}}
+		c.IMAP.StartTLS, c.IMAP.TLS = List{"127.0.0.1:2143"}, List{"127.0.0.1:2993"}
 		c.Web = Web{HTTP: List{"127.0.0.1:8080"}, URL: "http://localhost:8080"}
 		c.Relay.AllowPrivate = true
 		c.Sieve.Listen = List{"127.0.0.1:4190"}

@@ -49,6 +49,7 @@ func TestEveryProblemNamesItsKey(t *testing.T) {
 		{"listen without a port", base[""] + "[smtp]\nmx = \"127.0.0.1\"\n", "smtp.mx", "with a port"},
 		{"listen on a name", base[""] + "[smtp]\nmx = \"mail.home.test:25\"\n", "smtp.mx", "IP address"},
 		{"one address twice", base[""] + "[imap]\ntls = \":143\"\n", "imap.tls", "imap.starttls"},
+		{"no connection at all", base[""] + "[imap]\nper_member = 0\n", "imap.per_member", "nobody"},
 		{"a list of numbers", base[""] + "[smtp]\nmx = [25]\n", "smtp.mx", "texts"},
 		{"public metrics", base[""] + "[metrics]\nlisten = \":9465\"\n", "metrics.listen", "public"},
 		{"resolver by name", base[""] + "[dns]\nresolver = \"dns.test:53\"\n", "dns.resolver", "127.0.0.1:53"},

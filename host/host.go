@@ -210,7 +210,7 @@ func (h *Host) wireProtocols() {
 		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxMessage: int64(cfg.Limits.Message), MaxDrop: int64(cfg.Limits.Drop),
 		WebURL: cfg.Web.URL, ProxyFrom: cfg.SMTP.ProxyProtocolFrom, Alarm: h.alarm, Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.IMAP = &imap.Server{Mailboxes: h.Mailboxes, Accounts: h.Accounts, Appender: h.Door, Hostname: cfg.Hostname,
-		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxAppend: int64(cfg.Limits.Drop), Render: render, Now: h.opt.Now, Log: h.opt.Log}
+		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxAppend: int64(cfg.Limits.Drop), PerIP: cfg.IMAP.PerAddress, PerMember: cfg.IMAP.PerMember, Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay = &relay.Relay{Queue: h.Queue, Messages: h.Messages, Resolver: h.opt.DNS, Door: h.Door, Hostname: cfg.Hostname,
 		Port: cfg.Relay.Port, AllowPrivate: cfg.Relay.AllowPrivate, Smarthost: cfg.Relay.Smarthost,
 		Policies: h.Policies, TLSResult: h.Reports.session, Sign: h.sign,
