@@ -54,6 +54,8 @@ type Service struct {
 	// account: its mailboxes come and go with it. Either may be nil.
 	Created func(ctx context.Context, tx *store.Tx, account mail.AccountID, lang string) error
 	Removed func(ctx context.Context, tx *store.Tx, account mail.AccountID) error
+	// CreatedGroup is Created for a group. May be nil.
+	CreatedGroup func(ctx context.Context, tx *store.Tx, account mail.AccountID, lang string) error
 	// Changed runs after a member was suspended, removed or got another
 	// password: open sessions of theirs are cut. May be nil.
 	Changed func(u mail.UserID)

@@ -204,7 +204,7 @@ func (w *walk) member(ctx context.Context, a mail.Address, detail string) (found
 		FROM address ad JOIN account a ON a.id = ad.account JOIN member m ON m.account = a.id
 		WHERE ad.key = $1 ORDER BY m.id`, store.Clean(a.Key())).Scan, detail)
 	if errors.Is(err, store.ErrNoRows) {
-		return false, nil
+		return w.group(ctx, a, detail)
 	}
 	return true, err
 }

@@ -41,6 +41,12 @@ var operations = map[string]operation{
 	"alias/list":   op((*admin).listAliases),
 	"alias/remove": op((*admin).removeAlias),
 
+	"group/add":    op((*admin).addGroup),
+	"group/list":   op((*admin).listGroups),
+	"group/join":   op((*admin).joinGroup),
+	"group/remove": op((*admin).removeGroup),
+	"share":        op((*admin).share),
+
 	"drop/list": op((*admin).listDrops),
 
 	"queue/list":   op((*admin).listQueue),
@@ -54,6 +60,8 @@ var operations = map[string]operation{
 	"records/publish": op((*admin).publishRecords),
 	"dkim/list":       op((*admin).listKeys),
 	"dkim/rotate":     op((*admin).rotateKeys),
+
+	"import/open": op((*admin).openImport),
 
 	"transfer/list":   op((*admin).listTransfers),
 	"transfer/recall": op((*admin).recallTransfer),

@@ -58,22 +58,28 @@ type control struct {
 
 func (s control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/")
-	do, ok := operations[name]
-	if !ok || r.Method != http.MethodPost {
+	do, short := operations[name]
+	taker, long := intakes[name]
+	var out any
+	var err error
+	switch {
+	case r.Method == http.MethodPost && short:
+		var in []byte
+		if in, err = io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20)); err == nil {
+			out, err = do(s.admin, r.Context(), in)
+		}
+	case r.Method == http.MethodPost && long:
+		out, err = take(r.Context(), s.admin, taker, r.Body)
+	default:
 		http.NotFound(w, r)
 		return
-	}
-	in, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
-	var out any
-	if err == nil {
-		out, err = do(s.admin, r.Context(), in)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
 		s.log.Info("command refused", "command", name, "kind", int(mail.KindOf(err)), "err", err)
 		w.WriteHeader(http.StatusUnprocessableEntity)
 		out = failure{sentence(err)}
-	} else {
+	} else if short { // the others come by the thousand
 		s.log.Info("command done", "command", name)
 	}
 	json.NewEncoder(w).Encode(out)
@@ -174,7 +180,11 @@ func ask[Out any](c *cli, cfg *config.Config, name string, in any) (out Out, err
 func askServer(ctx context.Context, conn net.Conn, name string, in []byte) ([]byte, error) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control/"+name, bytes.NewReader(in))
+	return post(ctx, client, name, bytes.NewReader(in))
+}
+
+func post(ctx context.Context, client *http.Client, name string, body io.Reader) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control/"+name, body)
 	if err != nil {
 		return nil, err
 	}
@@ -204,24 +214,12 @@ func askHere(c *cli, cfg *config.Config, name string, in []byte) ([]byte, error)
 	if !ok {
 		return nil, fmt.Errorf("there is no operation %q", name)
 	}
-	unlock, err := lock(cfg)
-	if errors.Is(err, errBusy) {
-		return nil, fmt.Errorf("a server on %s is just starting or stopping: try again in a few seconds", cfg.Data)
-	}
+	a, done, err := c.takeOver(cfg)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	key, err := masterKey(cfg.Secrets.Key)
-	if err != nil {
-		return nil, err
-	}
-	h, err := host.New(c.ctx, cfg, host.Options{Key: key})
-	if err != nil {
-		return nil, err
-	}
-	out, err := do(&admin{host: h}, c.ctx, in)
-	if cerr := h.DB.Close(); err == nil && cerr != nil {
+	out, err := do(a, c.ctx, in)
+	if cerr := done(); err == nil && cerr != nil {
 		err = cerr
 	}
 	if err != nil {

@@ -39,6 +39,8 @@ type grammar struct {
 	Member   memberCommands `cmd:"" help:"Who may sign in."`
 	Domain   domainCommands `cmd:"" help:"For which domains mail is taken."`
 	Alias    aliasCommands  `cmd:"" help:"Addresses that lead to others."`
+	Group    groupCommands  `cmd:"" help:"Addresses whose mailboxes several members share."`
+	Share    shareCommand   `cmd:"" help:"Let a member or a group see mailboxes of another."`
 	Drop     dropCommands   `cmd:"" help:"Addresses that take files."`
 	Queue    queueCommands  `cmd:"" help:"Outgoing mail."`
 	Transfer transferCmds   `cmd:"" help:"Files that are shared by link."`
@@ -53,6 +55,7 @@ type grammar struct {
 	Migrate  migrateCommand `cmd:"" help:"Move to the big store."`
 	Conf     configCommands `cmd:"" name:"config" help:"The configuration file."`
 	Send     sendCommand    `cmd:"" help:"Mail files through this host, as one of its members."`
+	Import   importCommand  `cmd:"" help:"Copy a mailbox from another host."`
 	Version  versionCommand `cmd:"" help:"Print the version."`
 }
 

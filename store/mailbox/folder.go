@@ -13,6 +13,12 @@ import (
 // Create makes a mailbox and the parents it lacks (RFC 9051 §6.3.4). Kinds:
 // Conflict, BadSyntax, TooMany.
 func (s *Store) Create(ctx context.Context, account mail.AccountID, name string) (m Mailbox, err error) {
+	return s.CreateAs(ctx, account, name, "")
+}
+
+// CreateAs is Create for a mailbox with a role, which another may lose by it:
+// an account has one mailbox of each.
+func (s *Store) CreateAs(ctx context.Context, account mail.AccountID, name string, r Role) (m Mailbox, err error) {
 	name = Name(name)
 	if err := checkName(name); err != nil {
 		return m, err
@@ -26,7 +32,7 @@ func (s *Store) Create(ctx context.Context, account mail.AccountID, name string)
 		if err := tx.QueryRow(ctx, `SELECT count(*) FROM mailbox WHERE account = $1`, int64(account)).Scan(&n); err != nil {
 			return err
 		}
-		if n >= maxBoxes {
+		if n >= MaxBoxes {
 			return mail.Refuse(mail.TooMany, "kind-too-many")
 		}
 		levels := strings.Split(name, "/")
@@ -41,6 +47,14 @@ func (s *Store) Create(ctx context.Context, account mail.AccountID, name string)
 			}
 			if err != nil {
 				return conflict(err)
+			}
+		}
+		if r != "" {
+			if _, err := tx.Exec(ctx, `UPDATE mailbox SET role = '' WHERE account = $1 AND role = $2`, int64(account), string(r)); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `UPDATE mailbox SET role = $3 WHERE account = $1 AND name = $2`, int64(account), name, string(r)); err != nil {
+				return err
 			}
 		}
 		s.changed(tx, account)
@@ -117,6 +131,9 @@ func (s *Store) Rename(ctx context.Context, account mail.AccountID, from, to str
 			if _, err := tx.Exec(ctx, `UPDATE mailbox SET name = $1 WHERE id = $2`, name, int64(m.ID)); err != nil {
 				return conflict(err)
 			}
+			if err := follow(ctx, tx, account, m.Name, name); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -163,6 +180,9 @@ func (s *Store) Remove(ctx context.Context, account mail.AccountID, name string)
 		if err := s.bury(ctx, tx, box, entries); err != nil {
 			return err
 		}
+		if err := leave(ctx, tx, box); err != nil {
+			return err
+		}
 		for _, q := range []string{`DELETE FROM tombstone WHERE mailbox = $1`, `DELETE FROM mailbox WHERE id = $1`} {
 			if _, err := tx.Exec(ctx, q, int64(box.ID)); err != nil {
 				return err
@@ -170,21 +190,6 @@ func (s *Store) Remove(ctx context.Context, account mail.AccountID, name string)
 		}
 		s.changed(tx, account)
 		return nil
-	})
-}
-
-// Subscribe sets whether a mailbox is shown by programs that show subscribed ones.
-func (s *Store) Subscribe(ctx context.Context, account mail.AccountID, name string, on bool) error {
-	v := 0
-	if on {
-		v = 1
-	}
-	return s.write(ctx, func(tx *store.Tx) error {
-		n, err := tx.Exec(ctx, `UPDATE mailbox SET subscribed = $1 WHERE account = $2 AND name = $3`, v, int64(account), store.Clean(Name(name)))
-		if err == nil && n == 0 {
-			err = missing(store.ErrNoRows)
-		}
-		return err
 	})
 }
 

@@ -182,7 +182,7 @@ func TestRemoveTakesTheMessagesAndSparesInboxAndParents(t *testing.T) {
 		}
 		_, _, _, err = h.Changed(h.Context(), old.ID, 0)
 		h.wantKind(err, mail.NotFound, "changes of what is gone")
-		_, err = h.Search(h.Context(), old.ID, &mailbox.Query{})
+		_, err = h.Find(h.Context(), old.ID, &mailbox.Query{})
 		h.wantKind(err, mail.NotFound, "search in what is gone")
 		_, err = h.tryDeliver(h.Context(), h.account, old.ID, letter)
 		h.wantKind(err, mail.NotFound, "delivery to what is gone")
@@ -204,18 +204,6 @@ func TestUIDValidityRisesEvenWhenTheClockDoesNot(t *testing.T) {
 			seen[m.UIDValidity] = true
 			h.must(h.Remove(h.Context(), h.account, m.Name))
 		}
-	})
-}
-
-func TestSubscriptionsAreKept(t *testing.T) {
-	each(t, func(h *house) {
-		for _, on := range []bool{false, true, true} {
-			h.must(h.Subscribe(h.Context(), h.account, "Sent", on))
-			if h.box("Sent").Subscribed != on {
-				h.Errorf("subscribed: %v", !on)
-			}
-		}
-		h.wantKind(h.Subscribe(h.Context(), h.account, "nothing", true), mail.NotFound, "nothing")
 	})
 }
 

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -45,9 +46,18 @@ type (
 type Store struct {
 	DB       *store.DB
 	Messages *message.Store
+	People   People           // nil: nobody sees anybody else's mailboxes
 	Now      func() time.Time // nil is time.Now
 
-	hub hub
+	hub  hub
+	live live
+
+	indexer indexer
+	cache   columnCache
+	seen    seenCache
+	granted atomic.Uint64
+
+	cards cardCache
 }
 
 // Role of a mailbox (RFC 6154, RFC 8621 §2); "" has none.
@@ -68,7 +78,7 @@ type Mailbox struct {
 	Account     mail.AccountID
 	Name        string // "INBOX", "Clients/2026": UTF-8, NFC, "/" between levels
 	Role        Role
-	Subscribed  bool
+	Subscribed  bool // filled in by List and Folders only
 	UIDValidity uint32
 	UIDNext     UID
 	HighestMod  ModSeq
@@ -145,21 +155,27 @@ func (s *Store) insert(ctx context.Context, tx *store.Tx, account mail.AccountID
 		return 0, fmt.Errorf("account %d: %w", account, missing(err))
 	}
 	id := ID(store.NewID())
-	_, err = tx.Exec(ctx, `INSERT INTO mailbox (id, account, name, role, subscribed, uidvalidity, uidnext, highest, total, unseen, size)
-		VALUES ($1, $2, $3, $4, 1, $5, 1, $6, 0, 0, 0)`, int64(id), int64(account), name, string(r), validity, modseq)
-	return id, err
+	_, err = tx.Exec(ctx, `INSERT INTO mailbox (id, account, name, role, uidvalidity, uidnext, highest, total, unseen, size)
+		VALUES ($1, $2, $3, $4, $5, 1, $6, 0, 0, 0)`, int64(id), int64(account), name, string(r), validity, modseq)
+	if err != nil {
+		return id, err
+	}
+	return id, s.greet(ctx, tx, account, id, name)
 }
 
 // DeleteAccount removes everything of an account.
 func (s *Store) DeleteAccount(ctx context.Context, tx *store.Tx, account mail.AccountID) error {
-	for _, q := range []string{
+	for _, q := range append(ofAccount,
 		`DELETE FROM placement WHERE mailbox IN (SELECT id FROM mailbox WHERE account = $1)`,
 		`DELETE FROM tombstone WHERE mailbox IN (SELECT id FROM mailbox WHERE account = $1)`,
 		`DELETE FROM mailbox WHERE account = $1`,
+		`DELETE FROM search_page WHERE block IN (SELECT id FROM search_block WHERE account = $1)`,
+		`DELETE FROM search_column WHERE block IN (SELECT id FROM search_block WHERE account = $1)`,
+		`DELETE FROM search_block WHERE account = $1`,
 		`DELETE FROM email WHERE account = $1`,
 		`DELETE FROM thread_ref WHERE account = $1`,
 		`DELETE FROM mailbox_account WHERE account = $1`,
-	} {
+	) {
 		if _, err := tx.Exec(ctx, q, int64(account)); err != nil {
 			return err
 		}
@@ -177,12 +193,19 @@ func (s *Store) Usage(ctx context.Context, account mail.AccountID) (used int64, 
 	return used, missing(err)
 }
 
-const columns = `id, account, name, role, subscribed, uidvalidity, uidnext, highest, total, unseen, size`
+// Load is what an account keeps: octets that count against the quota, and mailboxes.
+func (s *Store) Load(ctx context.Context, account mail.AccountID) (used int64, boxes int, err error) {
+	err = s.read(ctx, func(tx *store.Tx) error {
+		return tx.QueryRow(ctx, `SELECT used, (SELECT count(*) FROM mailbox m WHERE m.account = a.account)
+			FROM mailbox_account a WHERE account = $1`, int64(account)).Scan(&used, &boxes)
+	})
+	return used, boxes, missing(err)
+}
+
+const columns = `id, account, name, role, uidvalidity, uidnext, highest, total, unseen, size`
 
 func scanMailbox(scan func(...any) error) (m Mailbox, err error) {
-	var subscribed int
-	err = scan(&m.ID, &m.Account, &m.Name, &m.Role, &subscribed, &m.UIDValidity, &m.UIDNext, &m.HighestMod, &m.Total, &m.Unseen, &m.Size)
-	m.Subscribed = subscribed != 0
+	err = scan(&m.ID, &m.Account, &m.Name, &m.Role, &m.UIDValidity, &m.UIDNext, &m.HighestMod, &m.Total, &m.Unseen, &m.Size)
 	return m, err
 }
 
@@ -190,11 +213,19 @@ func scanMailbox(scan func(...any) error) (m Mailbox, err error) {
 func (s *Store) List(ctx context.Context, account mail.AccountID) (list []Mailbox, err error) {
 	err = s.read(ctx, func(tx *store.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT `+columns+` FROM mailbox WHERE account = $1 ORDER BY CASE WHEN role = 'inbox' THEN 0 ELSE 1 END, name COLLATE "C"`, int64(account))
-		return store.Each(rows, err, func(scan func(...any) error) error {
+		err = store.Each(rows, err, func(scan func(...any) error) error {
 			m, err := scanMailbox(scan)
 			list = append(list, m)
 			return err
 		})
+		if err != nil {
+			return err
+		}
+		subscribed, err := subscriptions(ctx, tx, account)
+		for i := range list {
+			list[i].Subscribed = subscribed[list[i].Name]
+		}
+		return err
 	})
 	return list, err
 }
@@ -252,13 +283,20 @@ func Name(name string) string {
 	return name
 }
 
+// parent is the name of the level above, "" of the first one.
+func parent(name string) string {
+	return name[:max(0, strings.LastIndexByte(name, '/'))]
+}
+
 // Bounds of a name, far above what people use.
 const (
 	maxLevel = 255
 	maxName  = 1000
 	maxDepth = 20
-	maxBoxes = 10_000
 )
+
+// MaxBoxes is how many mailboxes an account may have.
+const MaxBoxes = 10_000
 
 // checkName says why a name cannot be a mailbox's.
 func checkName(name string) error {
