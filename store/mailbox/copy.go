@@ -136,10 +136,11 @@ func unplace(ctx context.Context, tx *store.Tx, box ID, entries []Entry, modseq 
 			return err
 		}
 	}
-	return bulk(uids, 3, func(args []any, uid UID) []any {
-		return append(args, int64(box), int64(uid), int64(modseq))
+	return bulk(entries, 9, func(args []any, e Entry) []any {
+		return append(args, int64(box), int64(e.UID), int64(modseq), int64(e.Email), int64(e.Message), int64(e.Thread),
+			store.Micros(e.Date), e.Size, strings.Join(e.Flags, " "))
 	}, func(values string, args []any) error {
-		_, err := tx.Exec(ctx, `INSERT INTO tombstone (mailbox, uid, modseq) VALUES `+values, args...)
+		_, err := tx.Exec(ctx, `INSERT INTO tombstone (mailbox, uid, modseq, email, message, thread, date, size, flags) VALUES `+values, args...)
 		return err
 	})
 }

@@ -10,15 +10,47 @@ import (
 	"colporteur/store"
 )
 
-// hub wakes who watches an account.
+// hub wakes who watches an account, and counts its changes.
 type hub struct {
-	mu       sync.Mutex
-	watchers map[mail.AccountID]map[chan struct{}]struct{}
+	mu          sync.Mutex
+	watchers    map[mail.AccountID]map[chan struct{}]struct{}
+	generations map[mail.AccountID]uint64
+	epoch       uint64 // added to each of them
+	hears       bool   // what other nodes do
+
+	once sync.Once
+	tell chan mail.AccountID // for other nodes
+}
+
+// generation changes with every commit that changed the account, before the
+// commit's Write returns. It is not sure while other nodes may have written
+// unheard.
+func (s *Store) generation(account mail.AccountID) (n uint64, sure bool) {
+	h := &s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.generations[account] + h.epoch, h.hears || s.DB.Engine() == "sqlite"
+}
+
+// wake tells that an account changed.
+func (h *hub) wake(account mail.AccountID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.generations == nil {
+		h.generations = map[mail.AccountID]uint64{}
+	}
+	h.generations[account]++
+	for c := range h.watchers[account] {
+		select {
+		case c <- struct{}{}:
+		default: // it has one waiting
+		}
+	}
 }
 
 // Watch returns a channel that gets a value (never blocking, coalesced) after
-// each commit that changed the account, and a function that ends it.
-func (s *Store) Watch(account mail.AccountID) (<-chan struct{}, func()) {
+// each commit that changed one of the accounts, and a function that ends it.
+func (s *Store) Watch(accounts ...mail.AccountID) (<-chan struct{}, func()) {
 	c := make(chan struct{}, 1)
 	h := &s.hub
 	h.mu.Lock()
@@ -26,16 +58,20 @@ func (s *Store) Watch(account mail.AccountID) (<-chan struct{}, func()) {
 	if h.watchers == nil {
 		h.watchers = map[mail.AccountID]map[chan struct{}]struct{}{}
 	}
-	if h.watchers[account] == nil {
-		h.watchers[account] = map[chan struct{}]struct{}{}
+	for _, account := range accounts {
+		if h.watchers[account] == nil {
+			h.watchers[account] = map[chan struct{}]struct{}{}
+		}
+		h.watchers[account][c] = struct{}{}
 	}
-	h.watchers[account][c] = struct{}{}
 	return c, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		delete(h.watchers[account], c)
-		if len(h.watchers[account]) == 0 {
-			delete(h.watchers, account)
+		for _, account := range accounts {
+			delete(h.watchers[account], c)
+			if len(h.watchers[account]) == 0 {
+				delete(h.watchers, account)
+			}
 		}
 	}
 }
@@ -43,14 +79,8 @@ func (s *Store) Watch(account mail.AccountID) (<-chan struct{}, func()) {
 // changed wakes the account's watchers once tx is durable.
 func (s *Store) changed(tx *store.Tx, account mail.AccountID) {
 	tx.AfterCommit(func() {
-		s.hub.mu.Lock()
-		defer s.hub.mu.Unlock()
-		for c := range s.hub.watchers[account] {
-			select {
-			case c <- struct{}{}:
-			default: // it has one waiting
-			}
-		}
+		s.hub.wake(account)
+		s.tell(account)
 	})
 }
 
