@@ -41,6 +41,7 @@ type Config struct {
 	TLS      TLS      `toml:"tls"`
 	SMTP     SMTP     `toml:"smtp"`
 	IMAP     IMAP     `toml:"imap"`
+	Login    Login    `toml:"login"`
 	Web      Web      `toml:"web"`
 	Relay    Relay    `toml:"relay"`
 	Secrets  Secrets  `toml:"secrets"`
@@ -56,6 +57,10 @@ type Database struct {
 type Blobs struct {
 	URL    string `toml:"url"` // "file"
 	Inline Size   `toml:"inline"`
+}
+
+type Login struct {
+	SCRAM bool `toml:"scram"`
 }
 
 type DNS struct {

@@ -21,7 +21,7 @@ import (
 	"colporteur/dkim/records"
 	"colporteur/dkim/report"
 	"colporteur/dns"
-	imap "colporteur/imapfirst"
+	"colporteur/imap"
 	"colporteur/locale"
 	"colporteur/mail"
 	"colporteur/smtp"
@@ -180,7 +180,8 @@ func (h *Host) wireStore() {
 
 func (h *Host) wireAccounts(context.Context) error {
 	h.Accounts = &accounts.Service{DB: h.DB, Hostname: h.Config.Hostname, Key: subkey(h.opt.Key, "login"), Now: h.opt.Now, Log: h.opt.Log,
-		Created: h.Mailboxes.CreateAccount, Removed: h.Mailboxes.DeleteAccount}
+		Created: h.Mailboxes.CreateAccount, CreatedGroup: h.Mailboxes.CreateGroup, Removed: h.Mailboxes.DeleteAccount}
+	h.Mailboxes.People = h.Accounts
 	h.Accounts.Programs = func(local string) (string, bool) {
 		if slices.Contains(report.ReportWords, local) {
 			return local, true
@@ -206,11 +207,13 @@ func (h *Host) wireProtocols() {
 		insecure = netip.Addr.IsLoopback // CONTRACT: only so that a laptop can try without certificates
 	}
 	render := func(lang string, t mail.Text) string { return locale.For(lang).Text(t) }
-	h.SMTP = &smtp.Server{Hostname: cfg.Hostname, Door: h.Door, Accounts: h.Accounts, Verifiers: verifiers{h.Accounts},
+	h.SMTP = &smtp.Server{Hostname: cfg.Hostname, Door: h.Door, Accounts: h.Accounts, Verifiers: verifiers{h.Accounts}, OfferSCRAM: cfg.Login.SCRAM,
 		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxMessage: int64(cfg.Limits.Message), MaxDrop: int64(cfg.Limits.Drop),
 		WebURL: cfg.Web.URL, ProxyFrom: cfg.SMTP.ProxyProtocolFrom, Alarm: h.alarm, Render: render, Now: h.opt.Now, Log: h.opt.Log}
-	h.IMAP = &imap.Server{Mailboxes: h.Mailboxes, Accounts: h.Accounts, Appender: h.Door, Hostname: cfg.Hostname,
-		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxAppend: int64(cfg.Limits.Drop), PerIP: cfg.IMAP.PerAddress, PerMember: cfg.IMAP.PerMember, Render: render, Now: h.opt.Now, Log: h.opt.Log}
+	h.IMAP = &imap.Server{Mailboxes: h.Mailboxes, Accounts: h.Accounts, Appender: h.Door, Verifiers: imapVerifiers{h.Accounts}, OfferSCRAM: cfg.Login.SCRAM, Quotas: h.Accounts,
+		Hidden: func(ctx context.Context, u mail.User) ([]string, error) { return h.Accounts.Hidden(ctx, u.ID) }, Hostname: cfg.Hostname,
+		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxAppend: int64(cfg.Limits.Drop), PerIP: cfg.IMAP.PerAddress, PerMember: cfg.IMAP.PerMember,
+		Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay = &relay.Relay{Queue: h.Queue, Messages: h.Messages, Resolver: h.opt.DNS, Door: h.Door, Hostname: cfg.Hostname,
 		Port: cfg.Relay.Port, AllowPrivate: cfg.Relay.AllowPrivate, Smarthost: cfg.Relay.Smarthost,
 		Policies: h.Policies, TLSResult: h.Reports.session, Sign: h.sign,

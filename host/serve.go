@@ -131,6 +131,10 @@ func (h *Host) Run(ctx context.Context) error {
 	start("origin counts", h.Reports.Origins.Run)
 	start("tls counts", h.Reports.TLS.Run)
 	start("reports", h.Reports.Sender.Run)
+	start("mailboxes", h.Mailboxes.Run)
+	start("search", func(ctx context.Context) error {
+		return h.Mailboxes.Index(ctx, func(err error) { h.opt.Log.ErrorContext(ctx, "search index failed", "err", err) })
+	})
 	start("sweeper", h.sweep)
 	var first error
 	for range n {
@@ -192,6 +196,9 @@ func (h *Host) Sweep(ctx context.Context) error {
 	step("reports", err)
 	n, err := h.Mailboxes.Purge(ctx, memoryAge)
 	step("mailboxes", err)
+	if n > 0 {
+		step("search", h.Mailboxes.Tidy(ctx))
+	}
 	m, err := h.Messages.Sweep(ctx, bytesAge)
 	step("messages", err)
 	b, err := h.Blobs.Sweep(ctx, bytesAge)

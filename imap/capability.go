@@ -9,7 +9,7 @@ import (
 
 // capabilities are announced to members. Each group's stand in its own file.
 func (s *session) capabilities() []string {
-	all := []string{"IMAP4rev2", "IMAP4rev1", "SASL-IR", "LITERAL+", "ENABLE", "UTF8=ACCEPT", "UNSELECT"}
+	all := []string{"IMAP4rev2", "IMAP4rev1", "SASL-IR", "LITERAL+", "ENABLE", "UTF8=ACCEPT", "UNSELECT", "ID"}
 	for _, group := range [][]string{
 		fetchCapabilities, storeCapabilities, copyCapabilities, appendCapabilities, replaceCapabilities,
 		searchCapabilities, sortCapabilities, threadCapabilities,

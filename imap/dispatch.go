@@ -21,14 +21,15 @@ const (
 type command struct {
 	in      state
 	run     func(*session, *wire.Decoder) error
-	numbers bool // it is about messages by sequence number: no EXPUNGE while it runs
+	numbers bool // it names messages by sequence number, unless it begins with UID
+	quiet   bool // no EXPUNGE may be told while it answers (RFC 9051 §7.5.1), unless it begins with UID
 }
 
 type commands map[string]command
 
 // table is every command. Each group stands in the file of its name.
 var table = together(
-	coreCommands, loginCommands, selectCommands,
+	coreCommands, idCommands, loginCommands, selectCommands,
 	fetchCommands, storeCommands, copyCommands, expungeCommands, appendCommands, replaceCommands,
 	searchCommands, sortCommands, threadCommands,
 	listCommands, folderCommands, statusCommands, aclCommands, metadataCommands, quotaCommands,

@@ -14,12 +14,13 @@ import (
 const maxFailed = 4 // logins on one connection
 
 var loginCommands = commands{
-	"STARTTLS":     {in: stranger, run: (*session).startTLS},
-	"LOGIN":        {in: stranger, run: (*session).login},
-	"AUTHENTICATE": {in: stranger, run: (*session).authenticate},
+	"UNAUTHENTICATE": {in: member, run: (*session).unauthenticate},
+	"STARTTLS":       {in: stranger, run: (*session).startTLS},
+	"LOGIN":          {in: stranger, run: (*session).login},
+	"AUTHENTICATE":   {in: stranger, run: (*session).authenticate},
 }
 
-var loginCapabilities = []string{}
+var loginCapabilities = []string{"UNAUTHENTICATE"}
 
 // maySignIn: passwords travel under TLS only (RFC 8314 §3.3), but for a demo on
 // the same machine.
@@ -28,7 +29,19 @@ func (s *session) maySignIn() bool {
 }
 
 // mechanisms are announced as AUTH=….
-func (s *session) mechanisms() []string { return []string{"AUTH=PLAIN"} }
+func (s *session) mechanisms() []string {
+	all := []string{"AUTH=PLAIN"}
+	if s.srv.Verifiers != nil && s.srv.OfferSCRAM {
+		all = append(all, "AUTH=SCRAM-SHA-256")
+		if s.bindable() {
+			all = append(all, "AUTH=SCRAM-SHA-256-PLUS")
+		}
+	}
+	if s.srv.Bearer != nil {
+		all = append(all, "AUTH=OAUTHBEARER")
+	}
+	return all
+}
 
 func (s *session) startTLS(d *wire.Decoder) error {
 	if err := d.End(); err != nil {
@@ -87,9 +100,15 @@ func (s *session) authenticate(d *wire.Decoder) error {
 	if !s.maySignIn() { // before the client is asked for its password
 		return s.inClear()
 	}
-	switch strings.ToUpper(mech) {
-	case "PLAIN":
+	switch mech = strings.ToUpper(mech); {
+	case mech == "PLAIN":
 		return s.plain(initial, given)
+	case mech == "SCRAM-SHA-256" && s.srv.Verifiers != nil:
+		return s.scram(initial, given, false)
+	case mech == "SCRAM-SHA-256-PLUS" && s.srv.Verifiers != nil && s.bindable():
+		return s.scram(initial, given, true)
+	case mech == "OAUTHBEARER" && s.srv.Bearer != nil:
+		return s.bearer(initial, given)
 	}
 	return &status{"NO", "CANNOT", "This mechanism is not supported"}
 }
@@ -121,14 +140,17 @@ func response(line string) ([]byte, error) {
 	return raw, nil
 }
 
-// plain is RFC 4616: authorization identity NUL name NUL password.
-func (s *session) plain(initial string, given bool) (err error) {
-	var raw []byte
+// first is what a client begins with: it came with the command, or is asked for.
+func (s *session) first(initial string, given bool) ([]byte, error) {
 	if given {
-		raw, err = response(initial)
-	} else {
-		raw, err = s.challenge(nil)
+		return response(initial)
 	}
+	return s.challenge(nil)
+}
+
+// plain is RFC 4616: authorization identity NUL name NUL password.
+func (s *session) plain(initial string, given bool) error {
+	raw, err := s.first(initial, given)
 	if err != nil {
 		return err
 	}

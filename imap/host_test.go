@@ -87,12 +87,16 @@ func (f *files) Append(ctx context.Context, u mail.User, box mailbox.ID, flags [
 		return mailbox.Placed{}, err
 	}
 	d := &message.Draft{Size: n, Segments: []message.Segment{{Blob: ref.ID, Length: n}}, Refs: []blob.Ref{ref}, Summary: sum}
+	to, err := f.mailboxes.ByID(ctx, box) // it may be in another account than u's
+	if err != nil {
+		return mailbox.Placed{}, err
+	}
 	var at mailbox.Placed
 	err = f.db.Write(ctx, func(tx *store.Tx) (err error) {
 		if err = f.messages.Insert(ctx, tx, d); err != nil {
 			return err
 		}
-		at, err = f.mailboxes.Append(ctx, tx, u.Account, box, &mailbox.Incoming{
+		at, err = f.mailboxes.Append(ctx, tx, to.Account, box, &mailbox.Incoming{
 			Message: d.ID, Size: n, Summary: sum, Words: mailbox.Sign(sum, words), Prefix: []byte(f.prefix), Flags: flags, Date: date,
 		})
 		return err
@@ -107,11 +111,12 @@ func newHost(t testing.TB, change ...func(*Server)) *host {
 	db := storetest.SQLite(t)
 	blobs := &blob.Store{DB: db, Dir: filepath.Join(dir, "blobs"), Master: bytes.Repeat([]byte{7}, 32)}
 	messages := &message.Store{DB: db, Blobs: blobs}
-	boxes := &mailbox.Store{DB: db, Messages: messages}
+	boxes := &mailbox.Store{DB: db, Messages: messages, People: neighbours{}}
 	ann := mail.User{ID: 1, Account: 11, Address: mail.MustAddress("ann@home.test"), Lang: "en"}
 	bob := mail.User{ID: 2, Account: 12, Address: mail.MustAddress("bob@home.test"), Lang: "fr"}
 	err := db.Write(ctx, func(tx *store.Tx) error {
-		return errors.Join(boxes.CreateAccount(ctx, tx, ann.Account, "en"), boxes.CreateAccount(ctx, tx, bob.Account, "fr"))
+		return errors.Join(boxes.CreateAccount(ctx, tx, ann.Account, "en"), boxes.CreateAccount(ctx, tx, bob.Account, "fr"),
+			boxes.CreateGroup(ctx, tx, clubAccount, "en"))
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -93,9 +93,13 @@ func (s *session) selectBox(d *wire.Decoder, readOnly bool) error {
 	if err != nil {
 		return err
 	}
-	v := &view{box: now.Mailbox(), rights: rights, readOnly: readOnly || !rights.MayChange(),
+	v := &view{box: now.Mailbox(), rights: rights, readOnly: readOnly || !rights.MayChange(), examined: readOnly,
 		uids: now.UIDs(), mod: now.Mailbox().HighestMod, keywords: now.Keywords()}
 	s.view = v
+	if err := s.visit(now); err != nil {
+		s.leaveBox()
+		return err
+	}
 	s.describe(name, now)
 	if opt.qresync != nil {
 		if err := s.resync(opt.qresync, now); err != nil {
@@ -143,7 +147,7 @@ func (s *session) describe(name string, now *mailbox.Snapshot) {
 
 // firstUnseen is a sequence number, 0 if there is none.
 func (s *session) firstUnseen(now *mailbox.Snapshot) int {
-	if now.Mailbox().Unseen == 0 {
+	if s.view.guest == nil && now.Mailbox().Unseen == 0 {
 		return 0
 	}
 	for i := range now.Len() {
@@ -169,7 +173,7 @@ func (s *session) closeBox(d *wire.Decoder) error {
 	}
 	v := s.view
 	defer s.leaveBox()
-	if v.readOnly || v.lost {
+	if v.readOnly || v.lost || !v.rights.Has(mailbox.RightExpunge) { // RFC 4314 §4: without the right it only closes
 		return nil
 	}
 	return s.expungeDeleted()

@@ -28,6 +28,14 @@ type Server struct {
 	Mailboxes *mailbox.Store
 	Accounts  Accounts
 	Appender  Appender
+	Verifiers Verifiers // nil: no SCRAM
+	Bearer    Bearer    // nil: no OAUTHBEARER
+	Quotas    Quotas    // nil: nothing is limited but the number of mailboxes
+
+	// OfferSCRAM announces SCRAM-SHA-256. It knows app passwords only, and a
+	// program that sees it takes nothing else: whoever gives it their own
+	// password is refused.
+	OfferSCRAM bool
 
 	Hostname string      // in the greeting
 	TLS      *tls.Config // nil: neither STARTTLS nor implicit TLS
@@ -36,7 +44,11 @@ type Server struct {
 	// without TLS; nil: nobody may.
 	InsecureAuthFrom func(netip.Addr) bool
 
+	JMAP string // where the same mail is served over JMAP (RFC 9698); "" is nowhere
+
 	MaxAppend int64 // octets of one APPEND; 0 is 64 MiB
+
+	MessageLimit int // messages one command works on (RFC 9738); 0 is a million
 
 	PerIP     int           // connections from one address (IPv6: one /64); 0 is 60
 	PerMember int           // connections of one member; 0 is 40

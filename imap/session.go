@@ -30,6 +30,8 @@ type session struct {
 	view   *view           // nil: nothing is selected
 	saved  *mailbox.UIDSet // "$" (RFC 5182)
 
+	notifies *notifying // what NOTIFY asked for; nil: nothing
+
 	failed int // logins
 	wrong  int // commands that make no sense
 
@@ -41,6 +43,8 @@ type session struct {
 	over  bool   // it ends the session
 
 	answered bool // it has said its own tagged response
+
+	packed bool // COMPRESS is on
 }
 
 // enabled is what a client asked for with ENABLE, or by using it.
@@ -189,7 +193,7 @@ func (s *session) dispatch() (quiet bool, err error) {
 	if err == nil && !s.d.AtEnd() && !s.over && !s.answered {
 		err = s.d.End()
 	}
-	return c.numbers && !s.byUID && c.in == selected, err
+	return c.quiet && !s.byUID, err
 }
 
 // answer is the tagged response.
@@ -227,7 +231,12 @@ func (s *session) untagged(code, text string) {
 }
 
 // wait blocks until the client says something.
-func (s *session) wait() error { return s.d.Wait() }
+func (s *session) wait() error {
+	if s.notifies != nil {
+		return s.waitNotifying()
+	}
+	return s.d.Wait()
+}
 
 // await waits for the client, and for other things that may happen meanwhile. It
 // returns true when there is something to read. Whoever calls it again after

@@ -1,6 +1,8 @@
 package imap
 
 import (
+	"slices"
+
 	"colporteur/imap/wire"
 	"colporteur/mail"
 	"colporteur/store/mailbox"
@@ -13,10 +15,14 @@ type view struct {
 	rights   mailbox.Rights
 	readOnly bool
 	uids     *mailbox.UIDSet                // what the client knows; shared
+	gone     *mailbox.UIDSet                // of uids: is gone, and it must not be told yet
 	mod      mailbox.ModSeq                 // up to which it was told of changes
 	told     map[mailbox.UID]mailbox.ModSeq // changes after mod that it knows: it made them, or was answered
 	keywords []string                       // that it was told of
-	lost     bool                           // somebody deleted the mailbox
+	lost     bool                           // somebody deleted the mailbox, or took away the right to read it
+	followed []*followed                    // searches that are told of updates
+	examined bool                           // EXAMINE: read-only whatever the rights
+	guest    *guest                         // nil: it is this member's own
 }
 
 // seq is the sequence number of uid; 0 when the client does not know it.
@@ -35,7 +41,11 @@ func (v *view) tell(e mailbox.Entry) {
 
 // snapshot is the selected mailbox as it is now.
 func (s *session) snapshot() (*mailbox.Snapshot, error) {
-	return s.srv.Mailboxes.Snapshot(s.ctx, s.view.box.ID)
+	now, err := s.srv.Mailboxes.Snapshot(s.ctx, s.view.box.ID)
+	if err == nil {
+		err = s.visit(now)
+	}
+	return now, err
 }
 
 // set is the UIDs of the view that a client's set names. A sequence number that
@@ -75,7 +85,7 @@ func (s *session) sync(expunge bool) {
 	if v.lost {
 		return
 	}
-	now, err := s.snapshot()
+	n, now, err := s.news()
 	switch {
 	case mail.Is(err, mail.NotFound):
 		s.lose()
@@ -86,49 +96,57 @@ func (s *session) sync(expunge bool) {
 		}
 		return
 	}
-	high := now.Mailbox().HighestMod
-	if high == v.mod && now.UIDs() == v.uids {
-		return
-	}
 	fresh := (*mailbox.UIDSet)(nil)
-	if now.UIDs() != v.uids {
-		if gone := v.uids.Minus(now.UIDs()); expunge && gone.Len() > 0 {
-			s.tellGone(gone)
+	if n.UIDs != v.uids || v.gone.Len() > 0 {
+		v.gone = v.gone.Or(v.uids.Minus(n.UIDs))
+		fresh = n.UIDs.Above(v.uids.Last())
+		if expunge && v.gone.Len() > 0 {
+			s.tellGone(v.gone)
 		}
-		fresh = now.UIDs().Above(v.uids.Last())
 	}
 	if fresh.Len() > 0 {
-		if v.uids = v.uids.Or(fresh); v.uids.Len() == now.Len() {
-			v.uids = now.UIDs() // the one that others have too
+		if v.uids = v.uids.Or(fresh); v.uids.Len() == n.UIDs.Len() {
+			v.uids = n.UIDs // the one that others have too
 		}
 		s.e.Raw("* ").Num(uint32(v.uids.Len())).Raw(" EXISTS").CRLF()
 		if !s.on.rev2 {
 			s.e.Raw("* 0 RECENT").CRLF()
 		}
 	}
-	s.tellKeywords(now)
-	for e := range s.changes(now, fresh) {
-		s.tellFlags(e)
+	s.tellKeywords(n.Keywords)
+	for _, e := range n.Changed {
+		// What it was told of already, or will ask for as new mail.
+		if v.told[e.UID] != e.ModSeq && !fresh.Contains(e.UID) && v.uids.Contains(e.UID) {
+			s.tellFlags(e)
+		}
 	}
-	v.mod, v.told = max(v.mod, high), nil
+	v.mod, v.told = max(v.mod, n.Box.HighestMod), nil
+	if now != nil {
+		s.refollow(now)
+	}
 }
 
-// changes are the entries whose flags changed and that the client was not told of.
-func (s *session) changes(now *mailbox.Snapshot, fresh *mailbox.UIDSet) func(func(mailbox.Entry) bool) {
+// news is what happened in the selected mailbox. The snapshot is there only when
+// somebody needs it: a guest's flags, a search that is followed.
+func (s *session) news() (n mailbox.News, now *mailbox.Snapshot, err error) {
 	v := s.view
-	return func(yield func(mailbox.Entry) bool) {
-		now.Changed(v.mod, func(e mailbox.Entry) bool {
-			if v.told[e.UID] == e.ModSeq || fresh.Contains(e.UID) || !v.uids.Contains(e.UID) {
-				return true
-			}
-			return yield(e)
-		})
+	if v.box.Account == s.user.Account && len(v.followed) == 0 {
+		n, err = s.srv.Mailboxes.News(s.ctx, v.box.ID, v.uids, v.mod)
+		return n, nil, err
 	}
+	if now, err = s.snapshot(); err == nil {
+		n = now.News(v.mod)
+	}
+	return n, now, err
 }
 
 // tellGone tells that mails are gone, and forgets them.
 func (s *session) tellGone(gone *mailbox.UIDSet) {
 	v := s.view
+	if gone.Len() == 0 { // a set cannot be empty
+		return
+	}
+	s.unfollow(gone)
 	if s.on.qresync || s.on.uidOnly {
 		s.e.Raw("* VANISHED ").Append(func(b []byte) []byte { return appendUIDs(b, gone) }).CRLF()
 	} else {
@@ -137,7 +155,7 @@ func (s *session) tellGone(gone *mailbox.UIDSet) {
 			s.e.Raw("* ").Num(v.seq(gone.At(n))).Raw(" EXPUNGE").CRLF()
 		}
 	}
-	v.uids = v.uids.Minus(gone)
+	v.uids, v.gone = v.uids.Minus(gone), v.gone.Minus(gone)
 	s.saved = s.saved.Minus(gone)
 }
 
@@ -149,14 +167,12 @@ func (s *session) lose() {
 }
 
 // tellKeywords announces keywords that are new.
-func (s *session) tellKeywords(now *mailbox.Snapshot) {
+func (s *session) tellKeywords(in []string) {
 	v := s.view
-	fresh := false
-	for _, k := range now.Keywords() {
-		fresh = fresh || !has(v.keywords, k)
-	}
-	if fresh {
-		v.keywords = now.Keywords()
+	fresh := slices.DeleteFunc(slices.Clone(in), func(k string) bool { return has(v.keywords, k) })
+	if len(fresh) > 0 {
+		v.keywords = append(slices.Clone(v.keywords), fresh...)
+		slices.Sort(v.keywords)
 		s.e.Raw("* FLAGS ").Flags(flagList(v.keywords)).CRLF()
 	}
 }
@@ -198,9 +214,6 @@ func (s *session) tellUID(uid mailbox.UID) {
 		s.e.Raw(" UID ").Num(uint32(uid))
 	}
 }
-
-// flags are an entry's as this member sees them.
-func (s *session) flags(e mailbox.Entry) []string { return e.Flags }
 
 // appendUIDs writes a set as a sequence-set; it must not be empty.
 func appendUIDs(b []byte, set *mailbox.UIDSet) []byte {

@@ -75,7 +75,7 @@ func (s *session) AuthMechanisms() []string {
 	switch {
 	case !s.authAllowed() || s.user.ID != 0:
 		return nil
-	case s.srv.Verifiers != nil:
+	case s.srv.Verifiers != nil && s.srv.OfferSCRAM:
 		return []string{"PLAIN", "LOGIN", "SCRAM-SHA-256"}
 	}
 	return []string{"PLAIN", "LOGIN"}

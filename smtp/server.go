@@ -98,6 +98,11 @@ type Server struct {
 	Accounts  Accounts
 	Verifiers Verifiers // nil: no SCRAM-SHA-256
 
+	// OfferSCRAM announces SCRAM-SHA-256. It knows app passwords only, and a
+	// program that sees it takes nothing else: whoever gives it their own
+	// password is refused.
+	OfferSCRAM bool
+
 	// TLS is offered as STARTTLS, and is the first thing said on Submissions.
 	// TLS 1.2 is the oldest version, whatever it says. nil: no STARTTLS.
 	TLS *tls.Config

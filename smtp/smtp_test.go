@@ -206,7 +206,7 @@ func start(t testing.TB, role Role, change ...func(*Server)) *host {
 	t.Helper()
 	h := &host{door: &fakeDoor{}, accounts: &fakeAccounts{}, log: &logBuffer{}, stopped: make(chan error, 1)}
 	h.Server = &Server{
-		Hostname: "mail.home.test", Door: h.door, Accounts: h.accounts, Verifiers: h.accounts,
+		Hostname: "mail.home.test", Door: h.door, Accounts: h.accounts, Verifiers: h.accounts, OfferSCRAM: true,
 		TLS: &tls.Config{Certificates: []tls.Certificate{certificate()}},
 		Render: func(lang string, t mail.Text) string {
 			if len(t.Args) > 0 {

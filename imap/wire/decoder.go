@@ -113,6 +113,7 @@ func (d *Decoder) Wait() error {
 	if err == nil {
 		err = io.ErrNoProgress
 	}
+	d.fatal = err
 	return err
 }
 

@@ -74,9 +74,18 @@ func (e *Encoder) Raw(s string) *Encoder {
 	return e
 }
 
-// Bytes writes b as it is.
+// Bytes writes b as it is. What would not fit into the buffer goes out at once.
 func (e *Encoder) Bytes(b []byte) *Encoder {
 	e.room()
+	if len(b) > cap(e.buf)-len(e.buf) {
+		e.write()
+	}
+	if len(b) > cap(e.buf) {
+		if e.err == nil {
+			_, e.err = e.w.Write(b)
+		}
+		return e
+	}
 	e.buf = append(e.buf, b...)
 	return e
 }

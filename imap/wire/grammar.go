@@ -18,6 +18,14 @@ func (d *Decoder) Peek() byte {
 	return d.line[d.pos]
 }
 
+// Ahead is what stands next, n octets of it at most.
+func (d *Decoder) Ahead(n int) string {
+	if d.stream != nil {
+		return ""
+	}
+	return string(d.line[d.pos:min(len(d.line), d.pos+n)])
+}
+
 // Is reads c if it stands next.
 func (d *Decoder) Is(c byte) bool {
 	if d.Peek() != c || c == 0 {
@@ -74,6 +82,18 @@ func (d *Decoder) Atom() (string, error) {
 		return s, nil
 	}
 	return "", d.expected("an atom")
+}
+
+// IsWord reads word, in whatever case, if it stands next as a word of its own.
+func (d *Decoder) IsWord(word string) bool {
+	if d.stream != nil || len(d.line)-d.pos < len(word) || !strings.EqualFold(string(d.line[d.pos:d.pos+len(word)]), word) {
+		return false
+	}
+	if end := d.pos + len(word); end < len(d.line) && isAtomChar(d.line[end]) {
+		return false
+	}
+	d.pos += len(word)
+	return true
 }
 
 // Word reads an atom in upper case that ends at "[" too: the name of a FETCH
