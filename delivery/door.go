@@ -230,7 +230,7 @@ func (d *Door) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) e
 	if err != nil {
 		return kinded(err)
 	}
-	s.complete(env)
+	s.complete(env, head)
 	commit := d.commit
 	if env.Release.After(d.now()) {
 		commit = d.hold
@@ -311,6 +311,9 @@ func (d *Door) Sweep(ctx context.Context, age time.Duration) error {
 	return d.DB.Write(ctx, func(tx *store.Tx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM accepted_once WHERE at < $1`, store.Micros(d.now().Add(-age)))
 		if err != nil {
+			return err
+		}
+		if err := d.sweepImports(ctx, tx); err != nil {
 			return err
 		}
 		return d.sweepReturns(ctx, tx)

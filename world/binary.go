@@ -183,6 +183,9 @@ func (p *Process) Start(wrap ...string) {
 	}
 }
 
+// PID of the running server.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Log is what the servers wrote so far.
 func (p *Process) Log() string {
 	b, _ := os.ReadFile(filepath.Join(p.Data, "..", "serve.log"))

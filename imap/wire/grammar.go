@@ -337,6 +337,9 @@ func (d *Decoder) name(s string) (string, error) {
 		if !utf8.ValidString(s) {
 			return "", syntax("Mailbox name is neither modified UTF-7 nor UTF-8")
 		}
+		if !d.UTF8 {
+			s = strings.ReplaceAll(s, "&-", "&") // "&" is the shift still, and go-imap v2 writes it so
+		}
 		return s, nil
 	}
 	if d.UTF8 {
