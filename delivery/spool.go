@@ -20,7 +20,8 @@ type spooled struct {
 }
 
 // complete fills in what a member's mail program left to us.
-func (s *spooled) complete(env *mail.Envelope) {
+func (s *spooled) complete(env *mail.Envelope, head *header) {
+	s.draft.Summary.Precede(head.missing)
 	if s.draft.Summary.Date.IsZero() {
 		s.draft.Summary.Date = env.Received
 	}
@@ -65,9 +66,10 @@ func (d *Door) spool(ctx context.Context, body io.Reader, witness io.Writer, cut
 	w := d.Blobs.Create()
 	defer w.Abort()
 	scan := &mail.Scanner{}
-	outs := []io.Writer{w, scan}
+	heading := &mailbox.Heading{}
+	outs := []io.Writer{w, io.MultiWriter(scan, heading)}
 	if len(cuts) > 0 {
-		outs[1] = &around{w: scan, cuts: cuts}
+		outs[1] = &around{w: outs[1], cuts: cuts}
 	}
 	if witness != nil {
 		outs = append(outs, witness)
@@ -82,6 +84,7 @@ func (d *Door) spool(ctx context.Context, body io.Reader, witness io.Writer, cut
 	if err != nil {
 		return nil, err
 	}
+	w.Beside(mailbox.Keep(heading, sum, text))
 	ref, err := w.Commit(ctx)
 	if err != nil {
 		return nil, err

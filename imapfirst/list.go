@@ -168,7 +168,7 @@ func (s *session) status(mb mailbox.Mailbox, options *proto.StatusOptions) (*pro
 		HighestModSeq: uint64(mb.HighestMod),
 	}
 	if options.NumDeleted || options.DeletedStorage {
-		found, err := s.srv.Mailboxes.Search(s.ctx, mb.ID, &mailbox.Query{Flags: []string{string(proto.FlagDeleted)}})
+		found, err := s.srv.Mailboxes.Find(s.ctx, mb.ID, &mailbox.Query{Flags: []string{string(proto.FlagDeleted)}})
 		if err != nil {
 			return nil, err
 		}

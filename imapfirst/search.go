@@ -22,7 +22,7 @@ func (s *session) Search(kind imapserver.NumKind, criteria *proto.SearchCriteria
 	if err != nil {
 		return nil, err
 	}
-	entries, err := s.srv.Mailboxes.Search(s.ctx, v.box, q)
+	entries, err := s.srv.Mailboxes.Find(s.ctx, v.box, q)
 	if err != nil {
 		if options.ReturnSave { // RFC 5182 §2.1: a failed search empties the result
 			s.saved = nil
@@ -82,8 +82,12 @@ func (s *session) query(v *view, c *proto.SearchCriteria, depth int) (*mailbox.Q
 		Before:     c.Before,
 		SentSince:  c.SentSince,
 		SentBefore: c.SentBefore,
-		Larger:     c.Larger,
-		Smaller:    c.Smaller,
+	}
+	if c.Larger > 0 {
+		q.Larger = &c.Larger
+	}
+	if c.Smaller > 0 {
+		q.Smaller = &c.Smaller
 	}
 	for _, h := range c.Header {
 		q.Header = append(q.Header, mailbox.HeaderQuery{Field: strings.ToLower(clean(h.Key)), Value: clean(h.Value)})
@@ -98,7 +102,7 @@ func (s *session) query(v *view, c *proto.SearchCriteria, depth int) (*mailbox.Q
 		name, ok := cleanFlag(string(f))
 		if !ok || name == "" {
 			// \Recent, which nothing ever is here, or no flag at all: matches nothing.
-			q.UIDs = func(mailbox.UID) bool { return false }
+			q.UIDs = &mailbox.UIDSet{}
 			continue
 		}
 		q.Flags = append(q.Flags, name)
@@ -142,27 +146,25 @@ func (s *session) query(v *view, c *proto.SearchCriteria, depth int) (*mailbox.Q
 	return q, nil
 }
 
-// inSet says which messages are in set.
-func (s *session) inSet(v *view, set proto.NumSet) func(mailbox.UID) bool {
+// inSet is which messages are in set.
+func (s *session) inSet(v *view, set proto.NumSet) *mailbox.UIDSet {
 	if proto.IsSearchRes(set) {
-		saved := s.saved
-		return func(uid mailbox.UID) bool {
-			_, ok := slices.BinarySearch(saved, uid)
-			return ok
+		return mailbox.MakeUIDSet(s.saved...)
+	}
+	var uids []mailbox.UID
+	for i, on := range v.mark(v.spans(set)) {
+		if on {
+			uids = append(uids, v.uids[i])
 		}
 	}
-	on := v.mark(v.spans(set))
-	return func(uid mailbox.UID) bool {
-		n := v.seq(uid)
-		return n > 0 && on[n-1]
-	}
+	return mailbox.MakeUIDSet(uids...)
 }
 
-func both(a, b func(mailbox.UID) bool) func(mailbox.UID) bool {
+func both(a, b *mailbox.UIDSet) *mailbox.UIDSet {
 	if a == nil {
 		return b
 	}
-	return func(uid mailbox.UID) bool { return a(uid) && b(uid) }
+	return a.And(b)
 }
 
 // clean makes a client's text fit for the database, which takes neither NUL nor

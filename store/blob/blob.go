@@ -57,6 +57,8 @@ type Store struct {
 	mu    sync.Mutex
 	open  map[ID]map[*reader]struct{} // so that a deletion ends downloads
 	temps map[string]struct{}         // being written by this process: not for the sweeper
+
+	ciphers sync.Map // of master keys
 }
 
 // DefaultInline is 16 KiB, the threshold of the configuration's default.
@@ -71,6 +73,7 @@ type Ref struct {
 	key    []byte // the data key, wrapped
 	master int64
 	inline []byte // sealed
+	beside []byte // sealed
 	file   string
 }
 
@@ -103,12 +106,15 @@ func (s *Store) Insert(ctx context.Context, tx *store.Tx, ref Ref) error {
 	if ref.key == nil {
 		return errors.New("insert blob: the reference comes from no Commit")
 	}
-	var inline any
+	var inline, beside any
 	if ref.inline != nil {
 		inline = ref.inline
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO blob (id, size, key, master, inline, created) VALUES ($1, $2, $3, $4, $5, $6)`,
-		int64(ref.ID), ref.Size, ref.key, ref.master, inline, store.Micros(s.now()))
+	if ref.beside != nil {
+		beside = ref.beside
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO blob (id, size, key, master, inline, created, beside) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		int64(ref.ID), ref.Size, ref.key, ref.master, inline, store.Micros(s.now()), beside)
 	if err != nil {
 		return fmt.Errorf("insert blob %d: %w", ref.ID, err)
 	}

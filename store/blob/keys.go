@@ -51,10 +51,14 @@ func (s *Store) master(version int64) (cipher.AEAD, error) {
 			return nil, fmt.Errorf("master key %d is not at hand", version)
 		}
 	}
+	if a, ok := s.ciphers.Load(string(key)); ok { // making one costs as much as a small mail
+		return a.(cipher.AEAD), nil
+	}
 	a, err := gcm(key)
 	if err != nil {
 		return nil, fmt.Errorf("master key %d: %w", version, err)
 	}
+	s.ciphers.Store(string(key), a)
 	return a, nil
 }
 

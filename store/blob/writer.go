@@ -15,12 +15,13 @@ import (
 // Writer takes the bytes of one blob: in memory first, in a file once they are
 // more than Inline.
 type Writer struct {
-	store *Store
-	id    ID
-	data  []byte // the data key
-	limit int
-	size  int64
-	clear []byte // while small
+	store  *Store
+	id     ID
+	data   []byte // the data key
+	limit  int
+	size   int64
+	clear  []byte // while small
+	beside []byte
 
 	file   *os.File
 	sealed io.WriteCloser // into file
@@ -104,6 +105,11 @@ func (w *Writer) Commit(ctx context.Context) (Ref, error) {
 	var err error
 	if ref.key, ref.master, err = w.store.wrap(w.id, w.data); err != nil {
 		return Ref{}, w.fail(err)
+	}
+	if w.beside != nil {
+		if ref.beside, err = sealBeside(w.data, w.beside); err != nil {
+			return Ref{}, w.fail(err)
+		}
 	}
 	if w.file == nil {
 		if ref.inline, err = sealInline(w.data, w.clear); err != nil {

@@ -81,6 +81,7 @@ func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID
 		return p, err
 	}
 	s.changed(tx, account)
+	tx.AfterCommit(func() { s.indexer.arrived(account) })
 	return p, nil
 }
 

@@ -117,7 +117,7 @@ func BenchmarkMailbox10000(b *testing.B) {
 			search := func(name string, q *mailbox.Query, min, max int) {
 				b.Run(name, func(b *testing.B) {
 					for b.Loop() {
-						found, err := h.Search(ctx, inbox, q)
+						found, err := h.Find(ctx, inbox, q)
 						h.must(err)
 						if len(found) < min || len(found) > max {
 							b.Fatalf("%d found", len(found))

@@ -74,7 +74,8 @@ func (h *house) prepare(ctx context.Context, raw string) (*message.Draft, *mailb
 	w := h.Messages.Blobs.Create()
 	defer w.Abort()
 	var scan mail.Scanner
-	n, err := io.Copy(io.MultiWriter(w, &scan), strings.NewReader(raw))
+	var head mailbox.Heading
+	n, err := io.Copy(io.MultiWriter(w, &scan, &head), strings.NewReader(raw))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -82,6 +83,7 @@ func (h *house) prepare(ctx context.Context, raw string) (*message.Draft, *mailb
 	if err != nil {
 		return nil, nil, err
 	}
+	w.Beside(mailbox.Keep(&head, sum, text))
 	ref, err := w.Commit(ctx)
 	if err != nil {
 		return nil, nil, err

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -10,21 +11,29 @@ import (
 // Query is a search: every set field must match. The zero Query matches all.
 // Substrings are compared without case and accents.
 type Query struct {
-	Header                []HeaderQuery  // "subject", "from", …: substring of the decoded field; empty Value: present
-	Body                  []string       // substring of decoded text parts
-	Text                  []string       // substring of the decoded fields a person reads, file names, or text
-	Flags                 []string       // has
-	NotFlags              []string       // has not
-	Since, Before         time.Time      // INTERNALDATE, [Since, Before)
-	SentSince, SentBefore time.Time      // day of the Date field as its sender wrote it; without one, of INTERNALDATE
-	Larger, Smaller       int64          // bytes; 0 is unset
-	UIDs                  func(UID) bool // nil: all
-	ModSeq                ModSeq         // at or above
-	Not                   []Query
-	Or                    [][2]Query
+	Header                  []HeaderQuery // substring of the decoded field; empty Value: present
+	Body                    []string      // substring of decoded text parts
+	Text                    []string      // substring of the decoded fields a person reads, file names, or text
+	Flags                   []string      // has: system flags and keywords
+	NotFlags                []string      // has not
+	Since, Before           time.Time     // INTERNALDATE, [Since, Before)
+	SentSince, SentBefore   time.Time     // day of the Date field as its sender wrote it; without one, of INTERNALDATE
+	SavedSince, SavedBefore time.Time     // when it came into this mailbox, [SavedSince, SavedBefore)
+	Larger, Smaller         *int64        // octets
+	UIDs                    *UIDSet       // nil: all
+	ModSeq                  ModSeq        // at or above
+	Email                   EmailID       // 0 is unset
+	Thread                  ThreadID      // 0 is unset
+	And                     []Query
+	Not                     []Query
+	Or                      [][2]Query
+
+	// Progress, when set, is called now and then by the goroutine that searches,
+	// with how many mails were decided about.
+	Progress func(done int)
 }
 
-// HeaderQuery asks for a field.
+// HeaderQuery asks for a field: "subject", "from", …
 type HeaderQuery struct{ Field, Value string }
 
 // verdict of a query on what is known of a mail so far.
@@ -46,45 +55,79 @@ func verdictOf(b bool) verdict {
 // term is a query made ready: words folded, and hashed for signatures.
 type term struct {
 	*Query
-	header     []field
-	body, text []word
-	not        []term
-	or         [][2]term
-	reads      bool // it asks for words of the text, somewhere
+	header     []*field
+	body, text []*word
+	and, not   []*term
+	or         [][2]*term
 }
 
+// field is a header field to look for.
 type field struct {
 	name string // lower case
+	key  string // "\tname:"
 	word
-	signed []word // what the signature of a mail with this value has; nil: it has none
-}
-
-func (q *Query) term() term {
-	t := term{Query: q, body: wordsOf(q.Body), text: wordsOf(q.Text)}
-	t.reads = len(t.body)+len(t.text) > 0
-	for _, h := range q.Header {
-		f := field{name: strings.ToLower(h.Field), word: wordOf(h.Value)}
-		if isSigned(f.name) {
-			// In a signature names and addresses stand apart, without what is between them.
-			f.signed = wordsOf(strings.FieldsFunc(h.Value, func(r rune) bool { return strings.ContainsRune(`<>"(),;:\`, r) }))
-		}
-		t.header = append(t.header, f)
-	}
-	for i := range q.Not {
-		t.not = append(t.not, q.Not[i].term())
-		t.reads = t.reads || t.not[i].reads
-	}
-	for i := range q.Or {
-		t.or = append(t.or, [2]term{q.Or[i][0].term(), q.Or[i][1].term()})
-		t.reads = t.reads || t.or[i][0].reads || t.or[i][1].reads
-	}
-	return t
+	id     int
+	signed []*word // what the signature of a mail with this value has; nil: it has none
 }
 
 // word is folded text to look for.
 type word struct {
 	text  string
 	slots []uint32 // of its sequences, in the largest signature
+	id    int
+}
+
+// compiled is a term and all that it asks for, numbered.
+type compiled struct {
+	*term
+	texts  []*word
+	fields []*field
+	sent   bool // it asks for the Date field
+}
+
+func compile(q *Query) *compiled {
+	c := &compiled{}
+	c.term = c.of(q)
+	return c
+}
+
+func (c *compiled) of(q *Query) *term {
+	t := &term{Query: q, body: wordsOf(q.Body), text: wordsOf(q.Text)}
+	for _, w := range append(slices.Clip(t.body), t.text...) {
+		w.id = len(c.texts)
+		c.texts = append(c.texts, w)
+	}
+	c.sent = c.sent || t.asksSent()
+	for _, h := range q.Header {
+		name := strings.ToLower(strings.TrimSpace(h.Field))
+		f := &field{name: name, key: "\t" + name + ":", word: wordOf(h.Value), id: len(c.fields)}
+		c.fields = append(c.fields, f)
+		if isSigned(name) {
+			// In a signature names and addresses stand apart, without what is between them.
+			f.signed = wordsOf(strings.FieldsFunc(h.Value, func(r rune) bool { return strings.ContainsRune(`<>"(),;:\`, r) }))
+		}
+		t.header = append(t.header, f)
+	}
+	for i := range q.And {
+		t.and = append(t.and, c.of(&q.And[i]))
+	}
+	for i := range q.Not {
+		t.not = append(t.not, c.of(&q.Not[i]))
+	}
+	for i := range q.Or {
+		t.or = append(t.or, [2]*term{c.of(&q.Or[i][0]), c.of(&q.Or[i][1])})
+	}
+	return t
+}
+
+// wordsOf leaves out empty words, which are in every mail.
+func wordsOf(texts []string) (words []*word) {
+	for _, s := range texts {
+		if w := wordOf(s); w.text != "" {
+			words = append(words, &w)
+		}
+	}
+	return words
 }
 
 func wordOf(s string) word {
@@ -95,44 +138,41 @@ func wordOf(s string) word {
 	return w
 }
 
-// wordsOf leaves out empty words, which are in every mail.
-func wordsOf(texts []string) (words []word) {
-	for _, s := range texts {
-		if w := wordOf(s); w.text != "" {
-			words = append(words, w)
-		}
-	}
-	return words
-}
-
 // in says whether w stands in folded text.
-func (w word) in(text string) bool { return strings.Contains(text, w.text) }
+func (w *word) in(text string) bool { return strings.Contains(text, w.text) }
 
 // judge asks a term of a mail. Each source that is known of the mail answers
 // what it can; the verdict is maybe while one that is not known yet may decide.
 func (t *term) judge(m *candidate) verdict {
 	v := t.listed(&m.Entry)
-	for i := range t.not {
+	for _, and := range t.and {
 		if v == no {
 			return no
 		}
-		v = min(v, yes-t.not[i].judge(m))
+		v = min(v, and.judge(m))
 	}
-	for i := range t.or {
+	for _, not := range t.not {
 		if v == no {
 			return no
 		}
-		v = min(v, max(t.or[i][0].judge(m), t.or[i][1].judge(m)))
+		v = min(v, yes-not.judge(m))
 	}
-	if v != no {
-		v = min(v, t.signed(m.sig))
+	for _, or := range t.or {
+		if v == no {
+			return no
+		}
+		left := or[0].judge(m)
+		if left < yes {
+			left = max(left, or[1].judge(m))
+		}
+		v = min(v, left)
 	}
-	if v != no && (!t.SentSince.IsZero() || !t.SentBefore.IsZero()) {
+	if v != no && t.asksSent() {
 		v = min(v, t.sent(m))
 	}
-	for i := range t.header {
+	for _, f := range t.header {
 		if v != no {
-			v = min(v, m.hasField(&t.header[i]))
+			v = min(v, m.hasField(f))
 		}
 	}
 	for _, w := range t.body {
@@ -150,9 +190,11 @@ func (t *term) judge(m *candidate) verdict {
 
 // listed asks what a listing knows.
 func (t *term) listed(e *Entry) verdict {
-	if t.UIDs != nil && !t.UIDs(e.UID) || e.ModSeq < t.ModSeq ||
-		t.Larger > 0 && e.Size <= t.Larger || t.Smaller > 0 && e.Size >= t.Smaller ||
-		!t.Since.IsZero() && e.Date.Before(t.Since) || !t.Before.IsZero() && !e.Date.Before(t.Before) {
+	if t.UIDs != nil && !t.UIDs.Contains(e.UID) || e.ModSeq < t.ModSeq ||
+		t.Larger != nil && e.Size <= *t.Larger || t.Smaller != nil && e.Size >= *t.Smaller ||
+		t.Email != 0 && e.Email != t.Email || t.Thread != 0 && e.Thread != t.Thread ||
+		!t.Since.IsZero() && e.Date.Before(t.Since) || !t.Before.IsZero() && !e.Date.Before(t.Before) ||
+		!t.SavedSince.IsZero() && e.savedAt().Before(t.SavedSince) || !t.SavedBefore.IsZero() && !e.savedAt().Before(t.SavedBefore) {
 		return no
 	}
 	for _, f := range t.Flags {
@@ -168,35 +210,18 @@ func (t *term) listed(e *Entry) verdict {
 	return yes
 }
 
-// signed asks the signature, which knows no better than maybe; yes when there
-// is nothing to ask.
-func (t *term) signed(sig []byte) verdict {
-	if len(sig) == 0 {
-		return yes
-	}
-	for _, words := range [][]word{t.body, t.text} {
-		for _, w := range words {
-			if !w.mayBeIn(sig) {
-				return no
-			}
-		}
-	}
-	for i := range t.header {
-		for _, w := range t.header[i].signed {
-			if !w.mayBeIn(sig) {
-				return no
-			}
-		}
-	}
-	return yes
-}
+// savedAt is when the mail came into its mailbox (RFC 8514); where that is not
+// known its INTERNALDATE stands for it (§4.3).
+func (e *Entry) savedAt() time.Time { return e.Date }
+
+func (t *term) asksSent() bool { return !t.SentSince.IsZero() || !t.SentBefore.IsZero() }
 
 // sent compares days: the hour and the zone do not count (RFC 9051 §6.4.4).
 func (t *term) sent(m *candidate) verdict {
-	if m.content == nil {
+	date, ok := m.sentDate()
+	if !ok {
 		return maybe
 	}
-	date := m.content.Summary.Date
 	if date.IsZero() {
 		date = m.Date
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"colporteur/mail"
+	"colporteur/store"
 	"colporteur/store/mailbox"
 	"colporteur/store/storetest"
 
@@ -20,7 +21,7 @@ import (
 
 func (h *house) search(q *mailbox.Query) string {
 	h.Helper()
-	found, err := h.Search(h.Context(), h.box("INBOX").ID, q)
+	found, err := h.Find(h.Context(), h.box("INBOX").ID, q)
 	h.must(err)
 	var uids []string
 	for _, e := range found {
@@ -96,10 +97,10 @@ func TestSearchFindsWhatIsThereAndNothingElse(t *testing.T) {
 			{"sent on its own day", &mailbox.Query{SentSince: day(2), SentBefore: day(3)}, "1"},
 			{"sent, asked from elsewhere", &mailbox.Query{SentSince: day(2).In(paris), SentBefore: time.Date(2026, 5, 3, 0, 0, 0, 0, paris)}, "1"},
 			{"sent, by arrival without a date", &mailbox.Query{SentSince: day(3)}, "2 3 4 5"},
-			{"larger", &mailbox.Query{Larger: size - 1}, "4"},
-			{"not larger", &mailbox.Query{Larger: size}, ""},
-			{"smaller", &mailbox.Query{Smaller: size}, "1 2 3 5"},
-			{"uids", &mailbox.Query{UIDs: func(u mailbox.UID) bool { return u%2 == 0 }}, "2 4"},
+			{"larger", &mailbox.Query{Larger: new(size - 1)}, "4"},
+			{"not larger", &mailbox.Query{Larger: new(size)}, ""},
+			{"smaller", &mailbox.Query{Smaller: new(size)}, "1 2 3 5"},
+			{"uids", &mailbox.Query{UIDs: mailbox.MakeUIDSet(2, 4, 6)}, "2 4"},
 			{"modseq", &mailbox.Query{ModSeq: h.entries("INBOX")[3].ModSeq}, "4 5"},
 			{"not text", &mailbox.Query{Not: []mailbox.Query{*text("noon")}}, "1 4 5"},
 			{"not not", &mailbox.Query{Not: []mailbox.Query{{Not: []mailbox.Query{*text("noon")}}}}, "2 3"},
@@ -130,8 +131,18 @@ func TestAMailWhoseBytesAreGoneDoesNotEndASearch(t *testing.T) {
 	if files != 1 {
 		t.Fatalf("%d files", files)
 	}
+	if got := h.search(text("hello")); got != "1 2" {
+		t.Errorf("found %q by what is kept beside the mails", got)
+	}
+	h.must(h.DB.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE blob SET beside = NULL`)
+		return err
+	}))
 	if got := h.search(text("hello")); got != "1" {
-		t.Errorf("found %q", got)
+		t.Errorf("found %q by the mails", got)
+	}
+	if got := h.search(field("received", "hello")); got != "" {
+		t.Errorf("found %q by the headers", got)
 	}
 }
 
@@ -154,16 +165,31 @@ func TestTheSignatureDecidesWhatIsRead(t *testing.T) {
 func TestSearchEndsWhenTheCallerLeaves(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, storetest.SQLite(t))
-	fill(h, h.box("INBOX").ID, 20)
+	fill(h, h.box("INBOX").ID, 600)
+	snap, err := h.Snapshot(t.Context(), h.box("INBOX").ID)
+	h.must(err)
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
-	_, err := h.Search(ctx, h.box("INBOX").ID, &mailbox.Query{Text: []string{"x"}, UIDs: func(u mailbox.UID) bool {
-		if u == 20 {
+	n := 0
+	err = h.Search(ctx, snap, text("subject"), func(mailbox.Entry) bool {
+		return true
+	})
+	h.must(err)
+	err = h.Search(ctx, snap, &mailbox.Query{}, func(mailbox.Entry) bool {
+		if n++; n == 3 {
 			leave()
 		}
 		return true
-	}})
+	})
 	h.wantKind(err, mail.Unavailable, "search")
+	if n >= 600 {
+		t.Errorf("%d mails were found after the caller had left", n)
+	}
+	n = 0
+	h.must(h.Search(t.Context(), snap, &mailbox.Query{}, func(mailbox.Entry) bool { n++; return n < 3 }))
+	if n != 3 {
+		t.Errorf("%d mails were found after three were enough", n)
+	}
 }
 
 // Whatever is in a mail, its signature does not rule it out.
@@ -191,7 +217,7 @@ func TestASignatureNeverRulesOutWhatIsThere(t *testing.T) {
 			r := []rune(c.all)
 			from := rapid.IntRange(0, len(r)).Draw(rt, "from")
 			to := rapid.IntRange(from, len(r)).Draw(rt, "to")
-			if found, err := h.Search(t.Context(), box.ID, c.ask(string(r[from:to]))); err != nil || len(found) != 1 {
+			if found, err := h.Find(t.Context(), box.ID, c.ask(string(r[from:to]))); err != nil || len(found) != 1 {
 				rt.Fatalf("%q is not found in %q: %v", string(r[from:to]), c.all, err)
 			}
 		}

@@ -12,9 +12,9 @@ import (
 // them is missing in the bitmap, the word is not in the mail, and the mail need
 // not be read. What the bitmap cannot rule out is verified against the mail.
 //
-// It is a power of two octets long, at least two bits for each sequence, so that
-// at most two bits in five are set and a word of eight letters passes by chance
-// in fewer than one mail of two hundred.
+// It is a power of two octets long, at least four bits for each sequence, so that
+// at most one bit in four is set and a word of six letters passes by chance in
+// fewer than one mail of two hundred.
 const (
 	minSignature = 64
 	maxSignature = 4096
@@ -50,7 +50,7 @@ func Sign(sum *mail.Summary, text []byte) []byte {
 		set += bits.OnesCount64(w)
 	}
 	n := len(full)
-	for n > minSignature/8 && n*64/2 >= 2*set {
+	for n > minSignature/8 && n*64/2 >= 4*set {
 		n /= 2
 		for i := range n {
 			full[i] |= full[n+i]

@@ -85,6 +85,9 @@ func (s *Store) Insert(ctx context.Context, tx *store.Tx, d *Draft) error {
 		int64(d.ID), d.Size, whole, summary, store.Micros(s.now())); err != nil {
 		return err
 	}
+	if err := insertCard(ctx, tx, d); err != nil {
+		return err
+	}
 	if whole != nil {
 		return nil
 	}
@@ -174,6 +177,9 @@ func (s *Store) Delete(ctx context.Context, tx *store.Tx, ids ...ID) error {
 
 func (s *Store) drop(ctx context.Context, tx *store.Tx, id ID) error {
 	if _, err := tx.Exec(ctx, `DELETE FROM segment WHERE message = $1`, int64(id)); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `DELETE FROM card WHERE message = $1`, int64(id)); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, `DELETE FROM message WHERE id = $1`, int64(id))
