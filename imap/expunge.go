@@ -1,6 +1,60 @@
 package imap
 
-var expungeCommands = commands{}
+import (
+	"slices"
+
+	"colporteur/imap/wire"
+	"colporteur/mail"
+	"colporteur/store/mailbox"
+)
+
+// EXPUNGE and UID EXPUNGE (RFC 9051 §6.4.3 and §6.4.9).
+
+var expungeCommands = commands{
+	"EXPUNGE":     {in: selected, run: (*session).expunge},
+	"UID EXPUNGE": {in: selected, run: (*session).expunge},
+}
+
+func (s *session) expunge(d *wire.Decoder) error {
+	var uids []mailbox.UID // nil: all that are \Deleted
+	if s.byUID {
+		if err := d.SP(); err != nil {
+			return err
+		}
+		set, err := d.NumSet()
+		if err != nil {
+			return err
+		}
+		some, err := s.set(set)
+		if err != nil {
+			return err
+		}
+		uids = append([]mailbox.UID{}, slices.Collect(some.All)...)
+	}
+	if err := d.End(); err != nil {
+		return err
+	}
+	v := s.view
+	if v.readOnly {
+		return s.refuse("", "imap-read-only")
+	}
+	if !v.rights.Has(mailbox.RightExpunge) {
+		return mail.Refuse(mail.Forbidden, "kind-forbidden")
+	}
+	gone, err := s.srv.Mailboxes.Expunge(s.ctx, v.box.ID, uids, true)
+	if err != nil {
+		return err
+	}
+	if set := mailbox.MakeUIDSet(gone...).And(v.uids); set.Len() > 0 {
+		s.tellGone(set)
+	}
+	if s.on.qresync && len(gone) > 0 {
+		// What others did meanwhile is told first: the code says that all is known.
+		s.sync(true)
+		s.code = s.highest(v.mod)
+	}
+	return nil
+}
 
 // expungeDeleted removes all that have \Deleted and says nothing.
 func (s *session) expungeDeleted() error {

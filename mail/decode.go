@@ -113,3 +113,10 @@ func (t *transfer) end(dst []byte) []byte {
 }
 
 func (t *transfer) isBad() bool { return t.bad || t.base64.bad || t.quoted.bad }
+
+// AppendDecoded appends what DecodeBody gives of a body that is at hand.
+func AppendDecoded(dst []byte, encoding string, body []byte) []byte {
+	var code transfer
+	code.reset(strings.ToLower(strings.TrimSpace(encoding)))
+	return code.end(code.decode(dst, body))
+}

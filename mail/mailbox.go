@@ -15,16 +15,38 @@ func ParseAddressList(v string) []Mailbox {
 	var list []Mailbox
 	p := addressReader{s: v}
 	for p.i < len(p.s) && len(list) < maxAddresses {
-		if m := p.next(); m != (Mailbox{}) {
+		a := p.next()
+		if a.group {
+			continue
+		}
+		if m := (Mailbox{Name: nameText(a), Addr: addrText(a.spec)}); m != (Mailbox{}) {
 			list = append(list, m)
 		}
 	}
 	return list
 }
 
+// listed is an address, or the beginning of a group, as the field has it.
+type listed struct {
+	name    string // without its quotes
+	comment bool   // the name is a comment
+	route   string // RFC 5322 §4.4
+	spec    string
+	group   bool // name is a group's
+}
+
+func nameText(a listed) string {
+	if a.comment {
+		return Words(a.name)
+	}
+	return limit(strings.Join(strings.Fields(Words(a.name)), " "), 500)
+}
+
 type addressReader struct {
 	s string
 	i int
+
+	ended bool // by a semicolon, which ends a group
 
 	phrase  strings.Builder // as a name: quotes undone, blanks as they are
 	spec    strings.Builder // as an address: quotes kept, blanks out
@@ -32,8 +54,9 @@ type addressReader struct {
 }
 
 // next reads up to the next comma or semicolon, or to an angle bracket that
-// begins another address without one.
-func (p *addressReader) next() Mailbox {
+// begins another address without one; or a group's name.
+func (p *addressReader) next() listed {
+	p.ended = false
 	p.phrase.Reset()
 	p.spec.Reset()
 	p.comment.Reset()
@@ -41,6 +64,7 @@ func (p *addressReader) next() Mailbox {
 		switch c := p.s[p.i]; c {
 		case ',', ';':
 			p.i++
+			p.ended = c == ';'
 			return p.bare()
 		case ':':
 			p.i++
@@ -49,9 +73,7 @@ func (p *addressReader) next() Mailbox {
 				p.phrase.WriteByte(c)
 				continue
 			}
-			p.phrase.Reset() // it was the name of a group
-			p.spec.Reset()
-			p.comment.Reset()
+			return listed{name: p.phrase.String(), group: true}
 		case '"':
 			p.quoted()
 		case '(':
@@ -85,17 +107,17 @@ func (p *addressReader) plain(c byte) {
 }
 
 // bare is an address without angle brackets.
-func (p *addressReader) bare() Mailbox {
+func (p *addressReader) bare() listed {
 	spec := p.spec.String()
 	if !strings.Contains(spec, "@") {
 		spec = strings.Join(strings.Fields(p.phrase.String()), " ")
 	}
-	return Mailbox{Name: Words(p.comment.String()), Addr: addrText(spec)}
+	return listed{name: p.comment.String(), comment: true, spec: spec}
 }
 
 // angle reads <address>, and what stands between it and the next comma.
-func (p *addressReader) angle() Mailbox {
-	name := p.phrase.String()
+func (p *addressReader) angle() listed {
+	a := listed{name: p.phrase.String()}
 	p.i++
 	p.spec.Reset()
 	for open := true; open && p.i < len(p.s); {
@@ -117,6 +139,7 @@ func (p *addressReader) angle() Mailbox {
 		switch p.s[p.i] {
 		case ',', ';':
 			p.i++
+			p.ended = p.s[p.i-1] == ';'
 			rest = false
 		case '(':
 			p.comments()
@@ -126,16 +149,16 @@ func (p *addressReader) angle() Mailbox {
 			rest = false
 		}
 	}
-	spec := p.spec.String()
-	if strings.HasPrefix(spec, "@") { // a source route (RFC 5322 §4.4)
-		if i := strings.IndexByte(spec, ':'); i >= 0 {
-			spec = spec[i+1:]
+	a.spec = p.spec.String()
+	if strings.HasPrefix(a.spec, "@") {
+		if i := strings.IndexByte(a.spec, ':'); i >= 0 {
+			a.route, a.spec = a.spec[:i], a.spec[i+1:]
 		}
 	}
-	if strings.TrimSpace(name) == "" {
-		name = p.comment.String()
+	if strings.TrimSpace(a.name) == "" {
+		a.name = p.comment.String()
 	}
-	return Mailbox{Name: limit(strings.Join(strings.Fields(Words(name)), " "), 500), Addr: addrText(spec)}
+	return a
 }
 
 // addrText bounds what stands for an address.

@@ -14,8 +14,8 @@ const maxParams = 40
 // quotes, comments, encoded words, continuations and charsets of RFC 2231. The
 // value and the names are lower case. Of a name said twice the first counts.
 func parseParams(v string) (value string, params map[string]string) {
-	head, rest := cutParam(v)
-	value = clean(strings.ToLower(firstWord(head)))
+	value, rest := cutValue(v)
+	value = clean(strings.ToLower(value))
 	var pieces []piece
 	for rest != "" && len(pieces) < maxParams {
 		var one string
@@ -25,6 +25,18 @@ func parseParams(v string) (value string, params map[string]string) {
 		}
 	}
 	return value, join(pieces)
+}
+
+// cutValue takes the value off its parameters. Some programs forget the semicolon
+// between them; blanks are not allowed in a value.
+func cutValue(v string) (value, params string) {
+	head, rest := cutParam(v)
+	value = firstWord(head)
+	after := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(head), value))
+	if after == "" || after[0] == '(' || strings.IndexByte(after, '=') < 0 {
+		return value, rest
+	}
+	return value, after + ";" + rest
 }
 
 // cutParam ends at the next semicolon that is not quoted.

@@ -9,6 +9,8 @@ import (
 // still passed on and counted; only its structure is not looked at.
 const (
 	maxHeader   = 256 << 10 // octets of one part's header that are read
+	maxHeaders  = 1 << 20   // octets of all headers together that are; above it leastHeader of each
+	leastHeader = 4 << 10
 	maxParts    = 1000
 	maxDepth    = 20
 	maxBoundary = 500 // RFC 2046 §5.1.1 permits 70
@@ -55,6 +57,11 @@ type Scanner struct {
 	first    bool // no line of this header was seen
 	long     bool // the header line goes on
 	skipped  bool // the header was too long
+	headers  int  // octets of headers that were read
+
+	// For the Card.
+	fields []byte // lines of the message's header
+	room   int    // of maxCard
 
 	// In a body: what is not decided yet is held, from the line end that may
 	// belong to a boundary on.
@@ -86,7 +93,7 @@ var scratches = sync.Pool{New: func() any { return &scratch{} }}
 
 func (s *Scanner) begin() {
 	s.scratch = scratches.Get().(*scratch)
-	s.sum = &Summary{}
+	s.sum, s.room = &Summary{}, maxCard
 	s.words.limit = s.Text
 	if s.Text == 0 {
 		s.words.limit = defaultText
@@ -138,6 +145,7 @@ func (s *Scanner) Close() (*Summary, []byte, error) {
 	s.endAbove(-1)
 	s.sum.Preview = s.words.preview()
 	s.sum.Attachment = hasAttachment(s.sum.Root, nil)
+	s.sum.Card = s.card()
 	if cap(s.text)+cap(s.head)+cap(s.line) <= 512<<10 {
 		scratches.Put(s.scratch)
 	}

@@ -89,7 +89,10 @@ func fieldLike(line []byte) bool {
 }
 
 func (s *Scanner) headerOctets(b []byte) {
-	if room := maxHeader - len(s.head); len(b) <= room {
+	// A thousand parts, each with a header as long as is allowed, would be kept
+	// with the Summary: what all have together is bounded too.
+	room := min(maxHeader, max(leastHeader, maxHeaders-s.headers)) - len(s.head)
+	if room = max(room, 0); len(b) <= room {
 		s.head = append(s.head, b...)
 	} else {
 		s.head = append(s.head, b[:room]...)
@@ -109,11 +112,17 @@ func (s *Scanner) endHeader() {
 	if n := len(s.stack); message == nil && n > 0 && s.stack[n-1].part.Type == "multipart/digest" {
 		fallback = "message/rfc822"
 	}
-	f := pick(string(s.head), message != nil)
+	head := string(s.head)
+	s.headers += len(head)
+	f := pick(head, message != nil)
 	f.part(p, fallback)
 	if message != nil {
 		f.summary(message)
 		s.words.header(message)
+	}
+	s.written(&f, p, message)
+	if message == s.sum && !s.skipped {
+		s.fields = commonLines(head)
 	}
 	s.words.add(p.Filename)
 	if f.bad {
@@ -126,6 +135,23 @@ func (s *Scanner) endHeader() {
 		s.defect("header too long")
 	}
 	s.openBody(p)
+}
+
+// written keeps for the Card what a header says.
+func (s *Scanner) written(f *fields, p *Part, message *Summary) {
+	if s.room <= 0 {
+		p.form = plainForm(p)
+		if message != nil {
+			message.envelope = []byte(noEnvelope)
+		}
+		return
+	}
+	p.form = f.form(p)
+	s.room -= p.form.size()
+	if message != nil {
+		message.envelope = f.appendEnvelope(make([]byte, 0, 512), s.room)
+		s.room -= len(message.envelope)
+	}
 }
 
 // openBody goes on into the body of p.

@@ -92,6 +92,7 @@ func (r scanned) check(t interface{ Fatalf(string, ...any) }) {
 	if n > maxParts+maxDepth {
 		t.Fatalf("%d parts", n)
 	}
+	checkCard(t, r.Card)
 	if !utf8.ValidString(r.text) || strings.Contains(r.text, "\x00") {
 		t.Fatalf("text %q", r.text)
 	}
@@ -122,7 +123,7 @@ func TestAMailReadsTheSameHoweverItIsCut(t *testing.T) {
 		describe := func(cut int) string {
 			r := scanPieces(t, raw, cut)
 			r.check(t)
-			b := fmt.Sprintf("%s\n%s\n", asJSON(t, r.Summary), r.text)
+			b := fmt.Sprintf("%s\n%s\n%q\n", asJSON(t, r.Summary), r.text, r.Card.Append(nil))
 			r.Root.Walk(func(p *Part) { b += fmt.Sprintf("%q\n", r.taps[p]) })
 			return b
 		}

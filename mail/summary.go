@@ -25,6 +25,9 @@ type Summary struct {
 	Auto       string    `json:"au,omitempty"` // Auto-Submitted other than "no", or "list"/"bulk" (Precedence, List-Id), or "auto" (X-Auto-Response-Suppress): never answered (RFC 3834)
 	Root       *Part     `json:"x,omitempty"`
 	Defects    []string  `json:"df,omitempty"` // constant phrases: "bad base64", "missing boundary", …
+	Card       *Card     `json:"-"`            // of a message that was just scanned; it is kept beside the Summary
+
+	envelope []byte // while it is scanned; see Card
 }
 
 // Mailbox is a display name and an address as a header field shows them.
@@ -63,4 +66,6 @@ type Part struct {
 	SHA256  string   `json:"bh,omitempty"` // hex, of the decoded octets
 	Damaged bool     `json:"bd,omitempty"` // the encoding was broken: octets may be missing
 	Message *Summary `json:"m,omitempty"`  // message/rfc822 and message/global: its envelope; its Root is the body
+
+	form *form // while it is scanned; see Card
 }

@@ -170,7 +170,7 @@ func previewOf(text string, unquoted bool) string {
 				count++
 			}
 			for _, r := range word {
-				if count == maxPreview {
+				if count >= maxPreview { // the blank before the word may be one too many
 					return strings.TrimRight(string(b), " ")
 				}
 				b = utf8.AppendRune(b, r)
