@@ -380,4 +380,6 @@ func (f *fetch) answer(m *fetched) error {
 	return f.e.Err()
 }
 
+// appendSaveDate is when the message came into this mailbox; NIL where that is
+// not known (RFC 8514 §4.2).
 func appendSaveDate(b []byte, e mailbox.Entry) []byte { return append(b, "NIL"...) }

@@ -64,7 +64,7 @@ func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:]
 // eventually asks until f says yes: a program of somebody else has no event to wait for.
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(20 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
