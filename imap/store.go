@@ -18,7 +18,7 @@ var (
 )
 
 // storeAtOnce is how many mails one transaction changes: others write between two.
-const storeAtOnce = 2000
+const storeAtOnce = 5000
 
 type storing struct {
 	set       wire.NumSet

@@ -3,8 +3,6 @@ package mailbox
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"colporteur/mail"
 	"colporteur/store"
@@ -83,23 +81,33 @@ func (s *Store) place(ctx context.Context, tx *store.Tx, account mail.AccountID,
 			}
 		}
 	}
+	all, err := spans(ctx, tx, from, uidsOf(entries))
+	if err != nil {
+		return nil, nil, err
+	}
 	if move {
-		if err := unplace(ctx, tx, from, entries, modseq); err != nil {
+		if err := bequeath(ctx, tx, all, modseq); err != nil {
 			return nil, nil, err
 		}
 	}
-	err = bulk(entries, 9, func(args []any, e Entry) []any {
-		src, dst = append(src, e.UID), append(dst, next)
-		args = append(args, int64(to), int64(next), int64(e.Email), int64(e.Message), int64(e.Thread), int64(modseq),
-			store.Micros(e.Date), e.Size, strings.Join(e.Flags, " "))
-		next++
-		return args
-	}, func(values string, args []any) error {
-		_, err := tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags) VALUES `+values, args...)
-		return err
-	})
-	if err != nil {
-		return nil, nil, err
+	at := next
+	for _, q := range all {
+		// Written so that PostgreSQL knows the parameters' types: a bare $1 is text to it.
+		mailbox, uid, mod := q.arg(int64(to)), q.arg(int64(at)), q.arg(int64(modseq))
+		if _, err := tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags)
+			SELECT mailbox - mailbox + `+mailbox+`, row_number() OVER (ORDER BY uid) - 1 + `+uid+`, email, message, thread, modseq - modseq + `+mod+`, date, size, flags
+			FROM placement WHERE `+q.where, q.args...); err != nil {
+			return nil, nil, err
+		}
+		at += UID(q.n)
+	}
+	if move { // last: new UIDs in the same mailbox are above all conditions
+		if err := remove(ctx, tx, all); err != nil {
+			return nil, nil, err
+		}
+	}
+	for i, e := range entries {
+		src, dst = append(src, e.UID), append(dst, next+UID(i))
 	}
 	s.changed(tx, account)
 	return src, dst, nil
@@ -126,21 +134,33 @@ func ordered(a, b ID) []ID {
 
 // unplace removes placements and leaves tombstones.
 func unplace(ctx context.Context, tx *store.Tx, box ID, entries []Entry, modseq ModSeq) error {
-	uids := make([]UID, len(entries))
-	for i, e := range entries {
-		uids[i] = e.UID
+	all, err := spans(ctx, tx, box, uidsOf(entries))
+	if err != nil {
+		return err
 	}
-	for some := range slices.Chunk(uids, atOnce) {
-		set, args := in([]any{int64(box)}, some)
-		if _, err := tx.Exec(ctx, `DELETE FROM placement WHERE mailbox = $1 AND uid IN `+set, args...); err != nil {
+	if err := bequeath(ctx, tx, all, modseq); err != nil {
+		return err
+	}
+	return remove(ctx, tx, all)
+}
+
+// bequeath makes tombstones of placements that are about to go.
+func bequeath(ctx context.Context, tx *store.Tx, all []span, modseq ModSeq) error {
+	for _, q := range all {
+		mod := q.arg(int64(modseq))
+		if _, err := tx.Exec(ctx, `INSERT INTO tombstone (mailbox, uid, modseq, email, message, thread, date, size, flags)
+			SELECT mailbox, uid, modseq - modseq + `+mod+`, email, message, thread, date, size, flags FROM placement WHERE `+q.where, q.args...); err != nil {
 			return err
 		}
 	}
-	return bulk(entries, 9, func(args []any, e Entry) []any {
-		return append(args, int64(box), int64(e.UID), int64(modseq), int64(e.Email), int64(e.Message), int64(e.Thread),
-			store.Micros(e.Date), e.Size, strings.Join(e.Flags, " "))
-	}, func(values string, args []any) error {
-		_, err := tx.Exec(ctx, `INSERT INTO tombstone (mailbox, uid, modseq, email, message, thread, date, size, flags) VALUES `+values, args...)
-		return err
-	})
+	return nil
+}
+
+func remove(ctx context.Context, tx *store.Tx, all []span) error {
+	for _, q := range all {
+		if _, err := tx.Exec(ctx, `DELETE FROM placement WHERE `+q.where, q.args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }

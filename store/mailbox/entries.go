@@ -64,7 +64,18 @@ func pick(ctx context.Context, tx *store.Tx, box ID, uids []UID) (entries []Entr
 	}
 	uids = slices.Clone(uids)
 	slices.Sort(uids)
-	for some := range slices.Chunk(slices.Compact(uids), atOnce) {
+	uids = slices.Compact(uids)
+	if n := len(uids); n > atOnce && int(uids[n-1]-uids[0]) < 4*n {
+		// Neighbours are read together, with the few that lie between them.
+		all, err := list(ctx, tx, `mailbox = $1 AND uid >= $2 AND uid <= $3 ORDER BY uid`, int64(box), int64(uids[0]), int64(uids[n-1]))
+		return slices.DeleteFunc(all, func(e Entry) bool {
+			for len(uids) > 0 && uids[0] < e.UID {
+				uids = uids[1:]
+			}
+			return len(uids) == 0 || uids[0] != e.UID
+		}), err
+	}
+	for some := range slices.Chunk(uids, atOnce) {
 		set, args := in([]any{int64(box)}, some)
 		found, err := list(ctx, tx, `mailbox = $1 AND uid IN `+set+` ORDER BY uid`, args...)
 		if err != nil {

@@ -82,24 +82,19 @@ func (s *Store) bury(ctx context.Context, tx *store.Tx, m Mailbox, entries []Ent
 	if err := unplace(ctx, tx, m.ID, entries, modseq); err != nil {
 		return err
 	}
-	emails := make([]EmailID, len(entries))
-	for i, e := range entries {
-		emails[i] = e.Email
-	}
+	// The tombstones just made name the emails: none has to be bound.
 	freed := int64(0)
-	for some := range slices.Chunk(emails, atOnce) {
-		set, args := in([]any{store.Micros(s.now())}, some)
-		rows, err := tx.Query(ctx, `UPDATE email SET expunged = $1 WHERE expunged = 0 AND id IN `+set+`
-			AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.email = email.id) RETURNING size`, args...)
-		err = store.Each(rows, err, func(scan func(...any) error) error {
-			var n int64
-			err := scan(&n)
-			freed += n
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	rows, err := tx.Query(ctx, `UPDATE email SET expunged = $1 WHERE expunged = 0
+		AND id IN (SELECT t.email FROM tombstone t WHERE t.mailbox = $2 AND t.modseq = $3)
+		AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.email = email.id) RETURNING size`, store.Micros(s.now()), int64(m.ID), int64(modseq))
+	err = store.Each(rows, err, func(scan func(...any) error) error {
+		var n int64
+		err := scan(&n)
+		freed += n
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	s.changed(tx, m.Account)
 	_, err = tx.Exec(ctx, `UPDATE mailbox_account SET used = used - $2 WHERE account = $1`, int64(m.Account), freed)

@@ -132,7 +132,7 @@ func (s *Store) SetFlags(ctx context.Context, box ID, uids []UID, op FlagOp, fla
 		}
 		unseen := 0
 		var touched []int                 // indexes of now
-		groups := map[string][]UID{}      // of UIDs, by the flags they will have
+		groups := map[string][]UID{}      // of UIDs, by the flags they had
 		become := map[string]([]string){} // few sets of flags are in use at a time
 		for _, e := range entries {
 			if unchangedSince > 0 && e.ModSeq > unchangedSince {
@@ -150,7 +150,7 @@ func (s *Store) SetFlags(ctx context.Context, box ID, uids []UID, op FlagOp, fla
 			if is := strings.Join(fresh, " "); is != was {
 				unseen += number(hasFlag(e.Flags, seen)) - number(hasFlag(fresh, seen))
 				e.Flags = fresh
-				groups[is] = append(groups[is], e.UID)
+				groups[was] = append(groups[was], e.UID)
 				touched = append(touched, len(now))
 			}
 			now = append(now, e)
@@ -165,10 +165,24 @@ func (s *Store) SetFlags(ctx context.Context, box ID, uids []UID, op FlagOp, fla
 		for _, i := range touched {
 			now[i].ModSeq = modseq
 		}
-		for is, uids := range groups {
-			for some := range slices.Chunk(uids, atOnce) {
-				set, args := in([]any{is, int64(modseq), int64(box)}, some)
-				if _, err := tx.Exec(ctx, `UPDATE placement SET flags = $1, modseq = $2 WHERE mailbox = $3 AND uid IN `+set, args...); err != nil {
+		whole := []span(nil)
+		if len(modified) == 0 && len(groups) <= maxGroups {
+			// What has certain flags among all that were asked for is one group: no UID
+			// has to be bound.
+			if whole, err = spans(ctx, tx, box, uidsOf(entries)); err != nil {
+				return err
+			}
+		}
+		for was, uids := range groups {
+			some := whole
+			if some == nil {
+				if some, err = spans(ctx, tx, box, uids); err != nil {
+					return err
+				}
+			}
+			for _, q := range some {
+				had, is, mod := q.arg(was), q.arg(strings.Join(become[was], " ")), q.arg(int64(modseq))
+				if _, err := tx.Exec(ctx, `UPDATE placement SET flags = `+is+`, modseq = `+mod+` WHERE `+q.where+` AND flags = `+had, q.args...); err != nil {
 					return err
 				}
 			}
@@ -181,6 +195,9 @@ func (s *Store) SetFlags(ctx context.Context, box ID, uids []UID, op FlagOp, fla
 	}
 	return now, modified, nil
 }
+
+// maxGroups is how many sets of flags are told apart by the database.
+const maxGroups = 8
 
 func number(b bool) int {
 	if b {
