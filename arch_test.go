@@ -37,7 +37,6 @@ var arrows = map[string][]string{
 	"imap":              {"store/mailbox", "mail", "imap/..."},
 	"imap/wire":         {},
 	"importer":          {"delivery", "store/mailbox", "mail"},
-	"imapfirst":         {"store/mailbox", "mail"},
 	"workflow":          {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
 	"workflow/...":      {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
 	"webgateway/...":    {"accounts", "store/...", "delivery", "workflow/...", "mail", "locale/...", "webgateway/..."},

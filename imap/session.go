@@ -129,6 +129,12 @@ func (s *session) command() bool {
 		s.farewell(s.d.Broken())
 		return false
 	}
+	if err != nil && s.user.ID == 0 && (s.tag == "" || s.d.Sending()) {
+		// A stranger who does not speak IMAP, or sends octets for nothing, is not listened to.
+		s.answer(err)
+		s.bye("kind-bad-syntax")
+		return false
+	}
 	// What is left of the command is read past before it is answered: a client
 	// that is still sending does not read.
 	hopeless := s.d.Discard()

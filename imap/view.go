@@ -68,10 +68,16 @@ func (s *session) set(n wire.NumSet) (*mailbox.UIDSet, error) {
 	for _, r := range n.Ranges {
 		from, to := r.Order(size)
 		if to > size || from == 0 {
-			if size == 0 && (r.Start == wire.Star || r.Stop == wire.Star) {
-				continue // "1:*" of an empty mailbox: programs ask so without looking
+			if r.Start != wire.Star && r.Stop != wire.Star {
+				return nil, bad("There is no such message")
 			}
-			return nil, bad("There is no such message")
+			// Programs ask for "1:*" of an empty mailbox, and for "9:*" when they know
+			// eight, without looking: * is the last one there is.
+			if size == 0 {
+				continue
+			}
+			to = size
+			from = min(from, size)
 		}
 		ranges = append(ranges, mailbox.UIDRange{First: mailbox.UID(from), Last: mailbox.UID(to)})
 	}

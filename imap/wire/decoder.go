@@ -325,6 +325,12 @@ func (d *Decoder) Line() (string, error) {
 	return string(d.line), nil
 }
 
+// Sending says whether the client is sending octets of this command that nobody
+// has asked for.
+func (d *Decoder) Sending() bool {
+	return d.begun && (d.stream != nil && d.stream.rest > 0 || d.hasLit && !d.lit.sync)
+}
+
 // Discard reads past what is left of the command, so that the next octet begins
 // another. ErrHopeless when that would take too long.
 func (d *Decoder) Discard() error {

