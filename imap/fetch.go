@@ -14,7 +14,7 @@ var fetchCommands = commands{
 	"UID FETCH": {in: selected, run: (*session).fetch},
 }
 
-var fetchCapabilities = []string{"BINARY", "PREVIEW", "SAVEDATE", "OBJECTID", "PARTIAL", "UIDONLY"}
+var fetchCapabilities = []string{"BINARY", "PREVIEW", "SAVEDATE", "OBJECTID", "UIDONLY"}
 
 // fetchAtOnce is how many messages are prepared at a time.
 const fetchAtOnce = 512

@@ -98,7 +98,7 @@ func (s *session) find(q *mailbox.Query) (found []mailbox.Entry, err error) {
 	told := time.Now()
 	whole := *q
 	whole.Progress = func(done int) {
-		if time.Since(told) < tellEvery {
+		if time.Since(told) < or(s.srv.tellEvery, tellEvery) {
 			return
 		}
 		told = time.Now()

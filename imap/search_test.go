@@ -257,3 +257,19 @@ func TestAHugeSearchIsRefusedAtOnce(t *testing.T) {
 		c.ok("NOOP")
 	}
 }
+
+func TestALongSearchSaysThatItGoesOn(t *testing.T) {
+	h := newHost(t, func(s *Server) { s.tellEvery = time.Nanosecond })
+	c := h.login("ann")
+	for range 3 {
+		c.append("INBOX", "", "Subject: x\n\nnine lives\n")
+	}
+	c.ok("SELECT INBOX")
+	got := c.ok(`SEARCH BODY "nine lives"`)
+	if len(got) < 2 || got[0] != fmt.Sprintf(`* OK [INPROGRESS ("t%d" 0 3)] Searching`, c.n) && got[0] != fmt.Sprintf(`* OK [INPROGRESS ("t%d" 3 3)] Searching`, c.n) {
+		t.Errorf("got %q", got)
+	}
+	if last := got[len(got)-1]; last != "* SEARCH 1 2 3" {
+		t.Errorf("found %q", last)
+	}
+}

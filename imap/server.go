@@ -67,6 +67,8 @@ type Server struct {
 	Now    func() time.Time // nil is time.Now
 	Log    *slog.Logger     // nil discards
 
+	tellEvery time.Duration // that a search goes on; 0 is 10 seconds. Tests are less patient
+
 	mu    sync.Mutex
 	conns map[*conn]struct{}
 }
