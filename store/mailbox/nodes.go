@@ -18,6 +18,9 @@ const channel = "mailbox"
 // repair is how often watchers are woken while other nodes cannot be heard.
 const repair = 3 * time.Second
 
+// together is how long a change waits for others before nodes are told.
+const together = 5 * time.Millisecond
+
 // tell has the other nodes hear of a change, a little later and together with
 // others: inside the transaction, NOTIFY would put all commits in a row.
 func (s *Store) tell(account mail.AccountID) {
@@ -75,6 +78,12 @@ func (s *Store) speak(ctx context.Context, me string) {
 			s.hub.wakeDeaf()
 			continue
 		case first = <-s.news():
+		}
+		// Together with what follows at once: a burst of mail is a few messages.
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(together):
 		}
 		changed := map[mail.AccountID]bool{first: true}
 		for more := true; more && len(changed) < 200; { // a payload holds 8,000 octets
