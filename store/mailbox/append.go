@@ -54,7 +54,7 @@ func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID
 		return Placed{}, err
 	}
 	size := in.Size + int64(len(in.Prefix))
-	p := Placed{Mailbox: to, Email: EmailID(store.NewID())}
+	p, box := Placed{Mailbox: to, Email: EmailID(store.NewID())}, Mailbox{ID: to}
 	if p.Thread, err = thread(ctx, tx, account, p.Email, in.Summary); err != nil {
 		return p, fmt.Errorf("thread: %w", err)
 	}
@@ -66,8 +66,8 @@ func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID
 		return p, err
 	}
 	err = tx.QueryRow(ctx, `UPDATE mailbox SET uidnext = uidnext + 1, highest = $3, total = total + 1, unseen = unseen + $4, size = size + $5
-		WHERE id = $1 AND account = $2 RETURNING uidnext - 1, uidvalidity`,
-		int64(to), int64(account), int64(p.ModSeq), number(!hasFlag(flags, seen)), size).Scan(&p.UID, &p.Validity)
+		WHERE id = $1 AND account = $2 RETURNING uidnext - 1, uidvalidity, program`,
+		int64(to), int64(account), int64(p.ModSeq), number(!hasFlag(flags, seen)), size).Scan(&p.UID, &p.Validity, &box.Program)
 	if err != nil {
 		return p, fmt.Errorf("mailbox %d: %w", to, missing(err))
 	}
@@ -82,7 +82,7 @@ func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID
 	}
 	s.changed(tx, account)
 	tx.AfterCommit(func() { s.indexer.arrived(account) })
-	return p, nil
+	return p, s.tellCame(ctx, tx, box, Appended, p.UID)
 }
 
 // octets is b for a column that cannot be NULL.

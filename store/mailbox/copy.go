@@ -46,7 +46,10 @@ func (s *Store) transfer(ctx context.Context, from ID, uids []UID, to ID, move b
 			return err
 		}
 		src, dst, err = s.place(ctx, tx, a.Account, from, to, entries, move)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.tellPlaced(ctx, tx, a, b, entries, dst, move)
 	})
 	if err != nil {
 		return nil, nil, 0, err

@@ -41,7 +41,10 @@ func (s *Store) Expunge(ctx context.Context, box ID, uids []UID, onlyDeleted boo
 		for _, e := range entries {
 			gone = append(gone, e.UID)
 		}
-		return s.bury(ctx, tx, m, entries)
+		if err := s.bury(ctx, tx, m, entries); err != nil {
+			return err
+		}
+		return s.tellLeft(ctx, tx, m, Expunged, entries, 0)
 	})
 	if err != nil {
 		return nil, err

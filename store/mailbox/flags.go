@@ -188,7 +188,10 @@ func (s *Store) SetFlags(ctx context.Context, box ID, uids []UID, op FlagOp, fla
 			}
 		}
 		s.changed(tx, m.Account)
-		return count(ctx, tx, box, modseq, 0, unseen, 0)
+		if err := count(ctx, tx, box, modseq, 0, unseen, 0); err != nil {
+			return err
+		}
+		return s.tellFlags(ctx, tx, m, entries, now)
 	})
 	if err != nil {
 		return nil, nil, err

@@ -35,19 +35,8 @@ func (s *Store) CreateAs(ctx context.Context, account mail.AccountID, name strin
 		if n >= MaxBoxes {
 			return mail.Refuse(mail.TooMany, "kind-too-many")
 		}
-		levels := strings.Split(name, "/")
-		for i := range levels {
-			path := strings.Join(levels[:i+1], "/")
-			_, err := s.get(ctx, tx, account, path)
-			if err == nil && path == name {
-				return mail.Refuse(mail.Conflict, "mailbox-exists")
-			}
-			if mail.Is(err, mail.NotFound) {
-				_, err = s.insert(ctx, tx, account, path, "")
-			}
-			if err != nil {
-				return conflict(err)
-			}
+		if _, err := s.make(ctx, tx, account, name); err != nil {
+			return err
 		}
 		if r != "" {
 			if _, err := tx.Exec(ctx, `UPDATE mailbox SET role = '' WHERE account = $1 AND role = $2`, int64(account), string(r)); err != nil {
@@ -62,6 +51,28 @@ func (s *Store) CreateAs(ctx context.Context, account mail.AccountID, name strin
 		return err
 	})
 	return m, err
+}
+
+// make inserts a mailbox and the parents it lacks; the account is locked.
+func (s *Store) make(ctx context.Context, tx *store.Tx, account mail.AccountID, name string) (id ID, err error) {
+	if err := checkName(name); err != nil {
+		return 0, err
+	}
+	levels := strings.Split(name, "/")
+	for i := range levels {
+		path := strings.Join(levels[:i+1], "/")
+		_, err := s.get(ctx, tx, account, path)
+		if err == nil && path == name {
+			return 0, mail.Refuse(mail.Conflict, "mailbox-exists")
+		}
+		if mail.Is(err, mail.NotFound) {
+			id, err = s.insert(ctx, tx, account, path, "")
+		}
+		if err != nil {
+			return 0, conflict(err)
+		}
+	}
+	return id, nil
 }
 
 func conflict(err error) error {
@@ -123,7 +134,8 @@ func (s *Store) Rename(ctx context.Context, account mail.AccountID, from, to str
 		if err != nil {
 			return err
 		}
-		for _, m := range append(below, box) {
+		all := append(below, box)
+		for _, m := range all {
 			name := to + strings.TrimPrefix(m.Name, from)
 			if err := checkName(name); err != nil {
 				return err
@@ -135,7 +147,7 @@ func (s *Store) Rename(ctx context.Context, account mail.AccountID, from, to str
 				return err
 			}
 		}
-		return nil
+		return s.tellNames(ctx, tx, all)
 	})
 }
 
@@ -178,6 +190,9 @@ func (s *Store) Remove(ctx context.Context, account mail.AccountID, name string)
 			return err
 		}
 		if err := s.bury(ctx, tx, box, entries); err != nil {
+			return err
+		}
+		if err := s.tellEnd(ctx, tx, box, entries); err != nil {
 			return err
 		}
 		if err := leave(ctx, tx, box); err != nil {

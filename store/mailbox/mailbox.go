@@ -46,8 +46,9 @@ type (
 type Store struct {
 	DB       *store.DB
 	Messages *message.Store
-	People   People           // nil: nobody sees anybody else's mailboxes
-	Now      func() time.Time // nil is time.Now
+	Programs map[string]Program // what may stand behind mailboxes, by name; see CreateProgram
+	People   People             // nil: nobody sees anybody else's mailboxes
+	Now      func() time.Time   // nil is time.Now
 
 	hub  hub
 	live live
@@ -85,6 +86,8 @@ type Mailbox struct {
 	Total       int
 	Unseen      int
 	Size        int64
+	Program     string // what stands behind it; "" is nothing
+	Ref         int64  // the program's own
 }
 
 func (s *Store) now() time.Time {
@@ -202,10 +205,10 @@ func (s *Store) Load(ctx context.Context, account mail.AccountID) (used int64, b
 	return used, boxes, missing(err)
 }
 
-const columns = `id, account, name, role, uidvalidity, uidnext, highest, total, unseen, size`
+const columns = `id, account, name, role, uidvalidity, uidnext, highest, total, unseen, size, program, ref`
 
 func scanMailbox(scan func(...any) error) (m Mailbox, err error) {
-	err = scan(&m.ID, &m.Account, &m.Name, &m.Role, &m.UIDValidity, &m.UIDNext, &m.HighestMod, &m.Total, &m.Unseen, &m.Size)
+	err = scan(&m.ID, &m.Account, &m.Name, &m.Role, &m.UIDValidity, &m.UIDNext, &m.HighestMod, &m.Total, &m.Unseen, &m.Size, &m.Program, &m.Ref)
 	return m, err
 }
 

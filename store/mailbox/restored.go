@@ -15,10 +15,16 @@ const leap = 1 << 20
 // members have seen a later state than it holds: UIDs and modseqs that would
 // be given a second time, to other mails and other changes. So the counters
 // leap ahead, and every mail counts as changed just now: a program that asks
-// what changed since its last visit hears of all flags as they are.
+// what changed since its last visit hears of all flags as they are. A tombstone
+// is put on the UIDs leapt over: some of them were mails that came after the
+// backup, which programs still show.
 func (s *Store) Restored(ctx context.Context) error {
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE mailbox_account SET modseq = modseq + $1`, leap); err != nil {
+			return fmt.Errorf("restored: %w", err)
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO tombstone (mailbox, uid, modseq, email, size)
+			SELECT m.id, m.uidnext, a.modseq, $1, $2 FROM mailbox AS m JOIN mailbox_account AS a ON a.account = m.account`, lostMails, leap); err != nil {
 			return fmt.Errorf("restored: %w", err)
 		}
 		if _, err := tx.Exec(ctx, `UPDATE mailbox SET uidnext = uidnext + $1,

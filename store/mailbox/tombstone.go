@@ -8,7 +8,7 @@ import (
 )
 
 // Vanished are the UIDs that left a mailbox after a modseq. It is complete:
-// tombstones are kept as long as the mailbox.
+// tombstones are kept as long as the mailbox, and what a restore lost has one too.
 func (s *Store) Vanished(ctx context.Context, box ID, since ModSeq) (gone *UIDSet, err error) {
 	err = s.read(ctx, func(tx *store.Tx) error {
 		gone, err = vanished(ctx, tx, box, since)
@@ -19,15 +19,25 @@ func (s *Store) Vanished(ctx context.Context, box ID, since ModSeq) (gone *UIDSe
 
 func vanished(ctx context.Context, tx *store.Tx, box ID, since ModSeq) (*UIDSet, error) {
 	var uids []UID
-	rows, err := tx.Query(ctx, `SELECT uid FROM tombstone WHERE mailbox = $1 AND modseq > $2`, int64(box), int64(since))
+	var lost []UIDRange
+	rows, err := tx.Query(ctx, `SELECT uid, CASE WHEN email = $3 THEN size ELSE 1 END FROM tombstone WHERE mailbox = $1 AND modseq > $2`, int64(box), int64(since), lostMails)
 	err = store.Each(rows, err, func(scan func(...any) error) error {
 		var u UID
-		err := scan(&u)
-		uids = append(uids, u)
+		var n int64
+		err := scan(&u, &n)
+		if n == 1 {
+			uids = append(uids, u)
+		} else {
+			lost = append(lost, UIDRange{u, u + UID(n) - 1})
+		}
 		return err
 	})
-	return MakeUIDSet(uids...), err
+	return MakeUIDSet(uids...).Or(RangeSet(lost...)), err
 }
+
+// lostMails stands for the email in a tombstone that is for many UIDs, as many
+// as its size: those that a restore leapt over.
+const lostMails = -1
 
 // Expunged are entries as they were when they left the mailbox, by rising UID:
 // a session that was not told yet can still read them (RFC 2180 §4.1), until
