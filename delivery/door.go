@@ -51,6 +51,7 @@ type Door struct {
 	Mailboxes *mailbox.Store
 	Queue     *queue.Queue
 	Directory Directory
+	Quotas    Quotas // nil: nothing limits what members file in mailboxes of others
 
 	// Judge is asked about mail from outside; nil believes nothing and says nothing.
 	Judge      Judge

@@ -193,7 +193,7 @@ func (h *Host) wireAccounts(context.Context) error {
 		h.IMAP.Cut(u)
 	}
 	h.Door = &delivery.Door{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Mailboxes: h.Mailboxes, Queue: h.Queue,
-		Directory: h.Accounts, Hostname: h.Config.Hostname, Message: int64(h.Config.Limits.Message),
+		Directory: h.Accounts, Quotas: h.Accounts, Hostname: h.Config.Hostname, Message: int64(h.Config.Limits.Message),
 		Drop: int64(h.Config.Limits.Drop), WebURL: h.Config.Web.URL, Now: h.opt.Now, Log: h.opt.Log,
 		ReturnKey: subkey(h.opt.Key, "return path"), Forwarders: h.Config.Origin.Forwarders}
 	h.Queue.Handle(delivery.JobRelease, queue.Options{Workers: 4}, h.Door.Release)

@@ -11,7 +11,7 @@ import (
 func (s *session) capabilities() []string {
 	all := []string{"IMAP4rev2", "IMAP4rev1", "SASL-IR", "LITERAL+", "ENABLE", "UTF8=ACCEPT", "UNSELECT", "ID"}
 	for _, group := range [][]string{
-		fetchCapabilities, storeCapabilities, copyCapabilities, appendCapabilities, replaceCapabilities,
+		fetchCapabilities, storeCapabilities, copyCapabilities, appendCapabilities, replaceCapabilities, batchesCapabilities,
 		searchCapabilities, sortCapabilities, threadCapabilities,
 		listCapabilities, folderCapabilities, statusCapabilities, aclCapabilities, metadataCapabilities, quotaCapabilities,
 		condstoreCapabilities, idleCapabilities, notifyCapabilities, compressCapabilities, loginCapabilities,

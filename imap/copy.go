@@ -42,6 +42,10 @@ func (s *session) readCopy(d *wire.Decoder) (uids *mailbox.UIDSet, to mailbox.Ma
 	if uids, err = s.set(set); err != nil {
 		return nil, to, err
 	}
+	if _, code := s.limit(uids); code != "" {
+		// All of them or none (RFC 3501 §6.4.7).
+		return nil, to, &status{"NO", "MESSAGELIMIT " + strconv.Itoa(s.messageLimit()), "Too many messages at once"}
+	}
 	to, _, err = s.box(name, mailbox.RightInsert, true)
 	return uids, to, err
 }

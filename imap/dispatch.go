@@ -30,7 +30,7 @@ type commands map[string]command
 // table is every command. Each group stands in the file of its name.
 var table = together(
 	coreCommands, idCommands, loginCommands, selectCommands,
-	fetchCommands, storeCommands, copyCommands, expungeCommands, appendCommands, replaceCommands,
+	fetchCommands, storeCommands, copyCommands, expungeCommands, appendCommands, replaceCommands, batchesCommands,
 	searchCommands, sortCommands, threadCommands,
 	listCommands, folderCommands, statusCommands, aclCommands, metadataCommands, quotaCommands,
 	idleCommands, notifyCommands, compressCommands,

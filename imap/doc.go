@@ -28,11 +28,13 @@
 //	IMAP4rev1               RFC 3501  dispatch.go        testdata/select.txt
 //	IMAP4rev2               RFC 9051  dispatch.go        testdata/rev2.txt
 //	ACL                     RFC 4314  acl.go             testdata/acl.txt
+//	APPENDLIMIT             RFC 7889  append.go          testdata/multiappend.txt
 //	AUTH=OAUTHBEARER        RFC 7628  bearer.go          TestATokenSignsIn
 //	AUTH=PLAIN              RFC 4616  front.go           testdata/authenticate.txt
 //	AUTH=SCRAM-SHA-256      RFC 7677  scram.go           TestSCRAMSpeaksTheExampleOfRFC7677
 //	AUTH=SCRAM-SHA-256-PLUS  RFC 9266  scram.go           TestSCRAMSignsInWithAndWithoutChannelBinding
 //	BINARY                  RFC 3516  binary.go          TestAFetchSaysWhatItIsAskedInOneLine
+//	CATENATE                RFC 4469  catenate.go        testdata/catenate.txt
 //	CHILDREN                RFC 3348  list.go            testdata/list-extended.txt
 //	COMPRESS=DEFLATE        RFC 4978  compress.go        TestASessionGoesOnCompressed
 //	CONDSTORE               RFC 7162  condstore.go       testdata/condstore.txt
@@ -51,8 +53,10 @@
 //	LIST-STATUS             RFC 5819  list.go            testdata/status.txt
 //	LITERAL+                RFC 7888  wire/literal.go    TestOctetsOfARefusedLiteralAreNoCommand
 //	LOGINDISABLED           RFC 9051  capability.go      TestNoPasswordTravelsInClear
+//	MESSAGELIMIT            RFC 9738  messagelimit.go    TestOneCommandWorksOnSoManyMessages
 //	METADATA                RFC 5464  metadata.go        testdata/metadata.txt
 //	MOVE                    RFC 6851  copy.go            testdata/copy-move.txt
+//	MULTIAPPEND             RFC 3502  append.go          testdata/multiappend.txt
 //	NAMESPACE               RFC 2342  list.go            testdata/folders.txt
 //	NOTIFY                  RFC 5465  notify.go          testdata/notify.txt
 //	OBJECTID                RFC 8474  fetch.go           testdata/status.txt
@@ -62,6 +66,7 @@
 //	QUOTA                   RFC 9208  quota.go           testdata/quota.txt
 //	QUOTA=RES-MAILBOX       RFC 9208  quota.go           testdata/quota.txt
 //	QUOTA=RES-STORAGE       RFC 9208  quota.go           testdata/quota.txt
+//	REPLACE                 RFC 8508  replace.go         testdata/replace.txt
 //	RIGHTS=kxte             RFC 4314  acl.go             testdata/acl.txt
 //	SASL-IR                 RFC 4959  front.go           testdata/authenticate.txt
 //	SAVEDATE                RFC 8514  fetch.go           TestAFetchSaysWhatItIsAskedInOneLine
@@ -73,6 +78,7 @@
 //	STATUS=SIZE             RFC 8438  status.go          testdata/status.txt
 //	THREAD=ORDEREDSUBJECT   RFC 5256  thread.go          testdata/sort-thread.txt
 //	THREAD=REFERENCES       RFC 5256  thread.go          testdata/sort-thread.txt
+//	UIDBATCHES              RFC 10022 uidbatches.go      testdata/uidbatches.txt
 //	UIDONLY                 RFC 9586  fetch.go           testdata/uidonly.txt
 //	UIDPLUS                 RFC 4315  copy.go            testdata/copy-move.txt
 //	UNAUTHENTICATE          RFC 8437  unauthenticate.go  testdata/unauthenticate.txt

@@ -29,6 +29,7 @@ func (s *session) expunge(d *wire.Decoder) error {
 		if err != nil {
 			return err
 		}
+		some, s.code = s.limit(some)
 		uids = append([]mailbox.UID{}, slices.Collect(some.All)...)
 	}
 	if err := d.End(); err != nil {
@@ -51,13 +52,22 @@ func (s *session) expunge(d *wire.Decoder) error {
 	if s.on.qresync && len(gone) > 0 {
 		// What others did meanwhile is told first: the code says that all is known.
 		s.sync(true)
+		if s.code != "" { // there is room for one code only
+			s.untagged(s.code, "The others were not looked at")
+		}
 		s.code = s.highest(v.mod)
 	}
 	return nil
 }
 
-// expungeDeleted removes all that have \Deleted and says nothing.
+// expungeDeleted removes all that have \Deleted and says nothing, but for a
+// warning when a program keeps them: CLOSE has no NO (RFC 9051 §6.4.1).
 func (s *session) expungeDeleted() error {
 	_, err := s.srv.Mailboxes.Expunge(s.ctx, s.view.box.ID, nil, true)
+	if mail.Is(err, mail.Policy) {
+		no := s.srv.reply(s.user.Lang, err)
+		s.e.Raw("* NO [" + no.code + "] " + no.text).CRLF()
+		return nil
+	}
 	return err
 }

@@ -64,44 +64,90 @@ type files struct {
 	fail      error // set before use
 }
 
-func (f *files) Append(ctx context.Context, u mail.User, box mailbox.ID, flags []string, date time.Time, r io.Reader, size int64) (mailbox.Placed, error) {
+func (f *files) File(ctx context.Context, u mail.User, to mailbox.Mailbox, next func() (*mailbox.Upload, error), old *mailbox.Spot) (placed []mailbox.Placed, err error) {
 	if f.fail != nil {
-		return mailbox.Placed{}, f.fail
+		return nil, f.fail
 	}
+	var drafts []*message.Draft
+	var mails []*mailbox.Incoming
+	for {
+		up, err := next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		d, in, err := f.spool(ctx, up)
+		if err != nil {
+			return nil, err
+		}
+		drafts, mails = append(drafts, d), append(mails, in)
+	}
+	err = f.db.Write(ctx, func(tx *store.Tx) error {
+		placed = nil
+		for i, d := range drafts {
+			if err := f.messages.Insert(ctx, tx, d); err != nil {
+				return err
+			}
+			mails[i].Message = d.ID
+			var p mailbox.Placed
+			var err error
+			if old == nil {
+				p, err = f.mailboxes.Append(ctx, tx, to.Account, to.ID, mails[i])
+			} else {
+				p, err = f.mailboxes.Replace(ctx, tx, to.Account, to.ID, mails[i], *old)
+			}
+			if err != nil {
+				return err
+			}
+			placed = append(placed, p)
+		}
+		return nil
+	})
+	return placed, err
+}
+
+func (f *files) spool(ctx context.Context, up *mailbox.Upload) (*message.Draft, *mailbox.Incoming, error) {
 	w := f.blobs.Create()
 	defer w.Abort()
 	var scan mail.Scanner
-	n, err := io.Copy(io.MultiWriter(w, &scan), r)
+	n, err := io.Copy(io.MultiWriter(w, &scan), up.Body)
 	if err != nil {
-		return mailbox.Placed{}, err
+		return nil, nil, err
 	}
-	if n != size {
-		return mailbox.Placed{}, io.ErrUnexpectedEOF
+	if up.Size >= 0 && n != up.Size {
+		return nil, nil, io.ErrUnexpectedEOF
 	}
 	sum, words, err := scan.Close()
 	if err != nil {
-		return mailbox.Placed{}, err
+		return nil, nil, err
 	}
 	ref, err := w.Commit(ctx)
 	if err != nil {
-		return mailbox.Placed{}, err
+		return nil, nil, err
 	}
-	d := &message.Draft{Size: n, Segments: []message.Segment{{Blob: ref.ID, Length: n}}, Refs: []blob.Ref{ref}, Summary: sum}
+	return &message.Draft{Size: n, Segments: []message.Segment{{Blob: ref.ID, Length: n}}, Refs: []blob.Ref{ref}, Summary: sum},
+		&mailbox.Incoming{Size: n, Summary: sum, Words: mailbox.Sign(sum, words), Prefix: []byte(f.prefix), Flags: up.Flags, Date: up.Date}, nil
+}
+
+// Append files one mail.
+func (f *files) Append(ctx context.Context, u mail.User, box mailbox.ID, flags []string, date time.Time, r io.Reader, size int64) (mailbox.Placed, error) {
 	to, err := f.mailboxes.ByID(ctx, box) // it may be in another account than u's
 	if err != nil {
 		return mailbox.Placed{}, err
 	}
-	var at mailbox.Placed
-	err = f.db.Write(ctx, func(tx *store.Tx) (err error) {
-		if err = f.messages.Insert(ctx, tx, d); err != nil {
-			return err
+	once := &mailbox.Upload{Flags: flags, Date: date, Size: size, Body: r}
+	at, err := f.File(ctx, u, to, func() (up *mailbox.Upload, err error) {
+		if up, once = once, nil; up == nil {
+			err = io.EOF
 		}
-		at, err = f.mailboxes.Append(ctx, tx, to.Account, box, &mailbox.Incoming{
-			Message: d.ID, Size: n, Summary: sum, Words: mailbox.Sign(sum, words), Prefix: []byte(f.prefix), Flags: flags, Date: date,
-		})
-		return err
-	})
-	return at, err
+		return up, err
+	}, nil)
+	if err != nil {
+		return mailbox.Placed{}, err
+	}
+	return at[0], nil
 }
 
 func newHost(t testing.TB, change ...func(*Server)) *host {

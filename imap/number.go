@@ -6,8 +6,12 @@ func appendNumber(b []byte, n uint32) []byte { return strconv.AppendUint(b, uint
 
 // ownCapabilities are those whose value is the server's or the member's.
 func (s *session) ownCapabilities() []string {
-	if s.srv.JMAP != "" {
-		return []string{"JMAPACCESS"} // RFC 9698
+	caps := []string{
+		"APPENDLIMIT=" + strconv.FormatInt(s.srv.maxAppend(), 10), // RFC 7889
+		"MESSAGELIMIT=" + strconv.Itoa(s.messageLimit()),          // RFC 9738
 	}
-	return nil
+	if s.srv.JMAP != "" {
+		caps = append(caps, "JMAPACCESS") // RFC 9698
+	}
+	return caps
 }

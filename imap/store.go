@@ -121,6 +121,7 @@ func (s *session) store(d *wire.Decoder) error {
 		// change that the client believes to be its own alone.
 		s.sync(false)
 	}
+	uids, s.code = s.limit(uids)
 	if st.guarded && st.unchanged == 0 {
 		// Every mail has a modseq above 0 (RFC 7162 §3.1.3): none is to be changed.
 		st.unchanged = -1
@@ -140,6 +141,9 @@ func (s *session) store(d *wire.Decoder) error {
 		set := mailbox.MakeUIDSet(modified...)
 		if !s.byUID && !s.on.uidOnly {
 			set = places(v.uids, set)
+		}
+		if s.code != "" { // there is room for one code only
+			s.untagged(s.code, "The others were left as they are")
 		}
 		s.code = "MODIFIED " + string(appendUIDs(nil, set))
 	}
