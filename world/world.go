@@ -97,6 +97,19 @@ func (w *World) Server(domain string, change ...func(*config.Config)) *Server {
 	return s
 }
 
+// Node starts another host of the domain on the same database, which must be
+// PostgreSQL, and the same files: two machines behind one name.
+func (s *Server) Node() *Server {
+	w := s.World
+	w.T.Helper()
+	n := &Server{World: w, Domain: s.Domain, Dir: s.Dir, change: s.change}
+	n.ip = fmt.Sprintf("127.0.%d.%d", 10+os.Getpid()%200, len(w.servers)+2)
+	w.servers = append(w.servers, n)
+	n.Start()
+	w.T.Cleanup(func() { n.Stop() })
+	return n
+}
+
 // Start runs the host, on the data it had before if it ran.
 func (s *Server) Start() {
 	t := s.World.T
