@@ -21,50 +21,87 @@ var (
 	copyCapabilities = []string{"UIDPLUS", "MOVE"}
 )
 
-func (s *session) readCopy(d *wire.Decoder) (uids *mailbox.UIDSet, to mailbox.Mailbox, err error) {
+// copying is what a COPY or MOVE is about.
+type copying struct {
+	uids   *mailbox.UIDSet
+	to     mailbox.Mailbox
+	rights mailbox.Rights // on to
+}
+
+func (s *session) readCopy(d *wire.Decoder) (c copying, err error) {
 	if err = d.SP(); err != nil {
-		return nil, to, err
+		return c, err
 	}
 	set, err := d.NumSet()
 	if err != nil {
-		return nil, to, err
+		return c, err
 	}
 	if err = d.SP(); err != nil {
-		return nil, to, err
+		return c, err
 	}
 	name, err := d.Mailbox()
 	if err != nil {
-		return nil, to, err
+		return c, err
 	}
 	if err = d.End(); err != nil {
-		return nil, to, err
+		return c, err
 	}
-	if uids, err = s.set(set); err != nil {
-		return nil, to, err
+	if c.uids, err = s.set(set); err != nil {
+		return c, err
 	}
-	if _, code := s.limit(uids); code != "" {
+	if _, code := s.limit(c.uids); code != "" {
 		// All of them or none (RFC 3501 §6.4.7).
-		return nil, to, &status{"NO", "MESSAGELIMIT " + strconv.Itoa(s.messageLimit()), "Too many messages at once"}
+		return c, &status{"NO", "MESSAGELIMIT " + strconv.Itoa(s.messageLimit()), "Too many messages at once"}
 	}
-	to, _, err = s.box(name, mailbox.RightInsert, true)
-	return uids, to, err
+	if c.to, c.rights, err = s.box(name, mailbox.RightInsert, true); err != nil {
+		return c, err
+	}
+	return c, s.fits(c)
+}
+
+// fits says whether the account that copies go to has room for them. Within one
+// account a copy takes none.
+func (s *session) fits(c copying) error {
+	if c.to.Account == s.view.box.Account || s.srv.Quotas == nil {
+		return nil
+	}
+	limit, err := s.srv.Quotas.Quota(s.ctx, c.to.Account)
+	if err != nil || limit == 0 {
+		return err
+	}
+	used, err := s.srv.Mailboxes.Usage(s.ctx, c.to.Account)
+	if err != nil {
+		return err
+	}
+	now, err := s.fetchable()
+	if now == nil || err != nil {
+		return err
+	}
+	now.Each(c.uids, func(e mailbox.Entry) bool {
+		used += e.Size
+		return used <= limit
+	})
+	if used > limit {
+		return mail.Refuse(mail.OverQuota, "kind-over-quota")
+	}
+	return nil
 }
 
 func (s *session) copy(d *wire.Decoder) error {
-	uids, to, err := s.readCopy(d)
-	if err != nil || uids.Len() == 0 {
+	c, err := s.readCopy(d)
+	if err != nil || c.uids.Len() == 0 {
 		return err
 	}
-	src, dst, validity, err := s.srv.Mailboxes.Copy(s.ctx, s.view.box.ID, slices.Collect(uids.All), to.ID)
+	src, dst, validity, err := s.transfer(c, false)
 	if err != nil {
-		return s.copyFailed(err)
+		return err
 	}
 	s.code = copied(src, dst, validity)
 	return nil
 }
 
 func (s *session) move(d *wire.Decoder) error {
-	uids, to, err := s.readCopy(d)
+	c, err := s.readCopy(d)
 	if err != nil {
 		return err
 	}
@@ -74,12 +111,12 @@ func (s *session) move(d *wire.Decoder) error {
 	if !s.view.rights.Has(mailbox.RightDeleteMails + mailbox.RightExpunge) { // RFC 6851 §3.3
 		return mail.Refuse(mail.Forbidden, "kind-forbidden")
 	}
-	if uids.Len() == 0 {
+	if c.uids.Len() == 0 {
 		return nil
 	}
-	src, dst, validity, err := s.srv.Mailboxes.Move(s.ctx, s.view.box.ID, slices.Collect(uids.All), to.ID)
+	src, dst, validity, err := s.transfer(c, true)
 	if err != nil {
-		return s.copyFailed(err)
+		return err
 	}
 	if code := copied(src, dst, validity); code != "" {
 		s.untagged(code, "Moved") // before the EXPUNGEs (RFC 6851 §4.3)
@@ -88,12 +125,12 @@ func (s *session) move(d *wire.Decoder) error {
 	return nil
 }
 
-// copyFailed: the target may have gone since box saw it.
-func (s *session) copyFailed(err error) error {
-	if mail.Is(err, mail.NotFound) {
-		return s.refuse("TRYCREATE", "imap-no-folder")
+func (s *session) transfer(c copying, move bool) (src, dst []mailbox.UID, validity uint32, err error) {
+	src, dst, validity, err = s.srv.Mailboxes.CopyAs(s.ctx, s.user, s.view.box, slices.Collect(c.uids.All), c.to, c.rights, move)
+	if mail.Is(err, mail.NotFound) { // the target may have gone since box saw it
+		err = s.refuse("TRYCREATE", "imap-no-folder")
 	}
-	return err
+	return src, dst, validity, err
 }
 
 // copied is the COPYUID response, "" when nothing was there to copy: a set

@@ -69,7 +69,7 @@
 //	REPLACE                 RFC 8508  replace.go         testdata/replace.txt
 //	RIGHTS=kxte             RFC 4314  acl.go             testdata/acl.txt
 //	SASL-IR                 RFC 4959  front.go           testdata/authenticate.txt
-//	SAVEDATE                RFC 8514  fetch.go           TestAFetchSaysWhatItIsAskedInOneLine
+//	SAVEDATE                RFC 8514  fetch.go           testdata/savedate.txt
 //	SEARCHRES               RFC 5182  search.go          testdata/search.txt
 //	SORT                    RFC 5256  sort.go            testdata/sort-thread.txt
 //	SORT=DISPLAY            RFC 5957  sort.go            TestSortAndThreadOrderAsTheRFCSays

@@ -382,4 +382,9 @@ func (f *fetch) answer(m *fetched) error {
 
 // appendSaveDate is when the message came into this mailbox; NIL where that is
 // not known (RFC 8514 §4.2).
-func appendSaveDate(b []byte, e mailbox.Entry) []byte { return append(b, "NIL"...) }
+func appendSaveDate(b []byte, e mailbox.Entry) []byte {
+	if e.Saved.IsZero() {
+		return append(b, "NIL"...)
+	}
+	return e.Saved.AppendFormat(b, `"02-Jan-2006 15:04:05 -0700"`)
+}

@@ -20,6 +20,7 @@ type Entry struct {
 	ModSeq  ModSeq
 	Flags   []string  // "\\Seen", "$Forwarded", sorted; shared between entries, not to be written to
 	Date    time.Time // INTERNALDATE
+	Saved   time.Time // when it came into this mailbox, in whole seconds; zero is unknown
 	Size    int64     // RFC822.SIZE: prefix and message
 }
 
@@ -75,15 +76,18 @@ func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID
 	if date.IsZero() {
 		date = s.now()
 	}
-	if _, err = tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, int64(to), int64(p.UID), int64(p.Email), int64(in.Message), int64(p.Thread),
-		int64(p.ModSeq), store.Micros(date), size, strings.Join(flags, " ")); err != nil {
+	if _, err = tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags, saved)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, int64(to), int64(p.UID), int64(p.Email), int64(in.Message), int64(p.Thread),
+		int64(p.ModSeq), store.Micros(date), size, strings.Join(flags, " "), s.savedNow()); err != nil {
 		return p, err
 	}
 	s.changed(tx, account)
 	tx.AfterCommit(func() { s.indexer.arrived(account) })
 	return p, s.tellCame(ctx, tx, box, Appended, p.UID)
 }
+
+// savedNow is the save date of what comes into a mailbox now.
+func (s *Store) savedNow() int64 { return store.Micros(s.now().Truncate(time.Second)) }
 
 // octets is b for a column that cannot be NULL.
 func octets(b []byte) []byte {

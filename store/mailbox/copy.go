@@ -96,9 +96,9 @@ func (s *Store) place(ctx context.Context, tx *store.Tx, account mail.AccountID,
 	at := next
 	for _, q := range all {
 		// Written so that PostgreSQL knows the parameters' types: a bare $1 is text to it.
-		mailbox, uid, mod := q.arg(int64(to)), q.arg(int64(at)), q.arg(int64(modseq))
-		if _, err := tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags)
-			SELECT mailbox - mailbox + `+mailbox+`, row_number() OVER (ORDER BY uid) - 1 + `+uid+`, email, message, thread, modseq - modseq + `+mod+`, date, size, flags
+		mailbox, uid, mod, saved := q.arg(int64(to)), q.arg(int64(at)), q.arg(int64(modseq)), q.arg(s.savedNow())
+		if _, err := tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags, saved)
+			SELECT mailbox - mailbox + `+mailbox+`, row_number() OVER (ORDER BY uid) - 1 + `+uid+`, email, message, thread, modseq - modseq + `+mod+`, date, size, flags, saved - saved + `+saved+`
 			FROM placement WHERE `+q.where, q.args...); err != nil {
 			return nil, nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"colporteur/store"
 )
 
+// entryColumns are those of placement and of tombstone; the caller adds saved.
 const entryColumns = `uid, email, message, thread, modseq, date, size, flags`
 
 // scanner reads entries. Few sets of flags are in use at a time, so entries
@@ -16,12 +17,15 @@ const entryColumns = `uid, email, message, thread, modseq, date, size, flags`
 type scanner map[string][]string
 
 func (s scanner) entry(scan func(...any) error) (e Entry, err error) {
-	var date int64
+	var date, saved int64
 	var flags string
-	if err = scan(&e.UID, &e.Email, &e.Message, &e.Thread, &e.ModSeq, &date, &e.Size, &flags); err != nil {
+	if err = scan(&e.UID, &e.Email, &e.Message, &e.Thread, &e.ModSeq, &date, &e.Size, &flags, &saved); err != nil {
 		return e, err
 	}
 	e.Date = store.Time(date)
+	if saved != 0 {
+		e.Saved = store.Time(saved)
+	}
 	if flags != "" {
 		shared, ok := s[flags]
 		if !ok {
@@ -36,7 +40,7 @@ func (s scanner) entry(scan func(...any) error) (e Entry, err error) {
 // list reads the entries that a condition on placement names.
 func list(ctx context.Context, tx *store.Tx, where string, args ...any) (list []Entry, err error) {
 	s := scanner{}
-	rows, err := tx.Query(ctx, `SELECT `+entryColumns+` FROM placement WHERE `+where, args...)
+	rows, err := tx.Query(ctx, `SELECT `+entryColumns+`, saved FROM placement WHERE `+where, args...)
 	err = store.Each(rows, err, func(scan func(...any) error) error {
 		e, err := s.entry(scan)
 		list = append(list, e)

@@ -161,18 +161,19 @@ func (s *Store) load(ctx context.Context, b *liveBox) (next *Snapshot, err error
 // rows reads rows that a condition on placement names.
 func (b *liveBox) rows(ctx context.Context, tx *store.Tx, where string, expect int, args ...any) ([]row, error) {
 	list := make([]row, 0, expect)
-	rows, err := tx.Query(ctx, `SELECT uid, email, message, thread, modseq, date, size, flags FROM placement WHERE `+where, args...)
+	rows, err := tx.Query(ctx, `SELECT `+entryColumns+`, saved FROM placement WHERE `+where, args...)
 	if err != nil {
 		return nil, err
 	}
 	var r row
+	var saved int64
 	var flags sql.RawBytes
-	to := []any{&r.uid, &r.email, &r.message, &r.thread, &r.modseq, &r.date, &r.size, &flags}
+	to := []any{&r.uid, &r.email, &r.message, &r.thread, &r.modseq, &r.date, &r.size, &flags, &saved}
 	err = store.Each(rows, nil, func(scan func(...any) error) error {
 		if err := scan(to...); err != nil {
 			return err
 		}
-		r.flags = b.intern(flags)
+		r.flags, r.saved = b.intern(flags), uint32(saved/1e6)
 		list = append(list, r)
 		return nil
 	})

@@ -212,7 +212,12 @@ func (t *term) listed(e *Entry) verdict {
 
 // savedAt is when the mail came into its mailbox (RFC 8514); where that is not
 // known its INTERNALDATE stands for it (§4.3).
-func (e *Entry) savedAt() time.Time { return e.Date }
+func (e *Entry) savedAt() time.Time {
+	if e.Saved.IsZero() {
+		return e.Date
+	}
+	return e.Saved
+}
 
 func (t *term) asksSent() bool { return !t.SentSince.IsZero() || !t.SentBefore.IsZero() }
 

@@ -100,8 +100,7 @@ func (s *Store) SetSeen(ctx context.Context, box ID, viewer mail.AccountID, uids
 		} else {
 			have = have.Minus(set)
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO mailbox_seen (mailbox, viewer, uids) VALUES ($1, $2, $3)
-			ON CONFLICT (mailbox, viewer) DO UPDATE SET uids = excluded.uids`, int64(box), int64(viewer), packUIDs(have)); err != nil {
+		if err := writeSeen(ctx, tx, box, viewer, have); err != nil {
 			return err
 		}
 		s.changed(tx, m.Account)
@@ -141,4 +140,10 @@ func readSeen(ctx context.Context, tx *store.Tx, box ID, viewer mail.AccountID) 
 		return nil, err
 	}
 	return unpackUIDs(b), nil
+}
+
+func writeSeen(ctx context.Context, tx *store.Tx, box ID, viewer mail.AccountID, set *UIDSet) error {
+	_, err := tx.Exec(ctx, `INSERT INTO mailbox_seen (mailbox, viewer, uids) VALUES ($1, $2, $3)
+		ON CONFLICT (mailbox, viewer) DO UPDATE SET uids = excluded.uids`, int64(box), int64(viewer), packUIDs(set))
+	return err
 }

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"slices"
 	"sort"
+	"time"
 
 	"colporteur/store"
 	"colporteur/store/message"
@@ -32,6 +33,7 @@ type chunk struct {
 // row is an Entry without what can be shared: 64 octets in place of 104.
 type row struct {
 	uid     UID
+	saved   uint32    // seconds; beside uid, it takes no room of its own
 	flags   *[]string // interned
 	email   EmailID
 	message message.ID
@@ -44,8 +46,12 @@ type row struct {
 const rowSize = 64
 
 func (r *row) entry() Entry {
-	return Entry{UID: r.uid, Email: r.email, Message: r.message, Thread: r.thread, ModSeq: r.modseq,
+	e := Entry{UID: r.uid, Email: r.email, Message: r.message, Thread: r.thread, ModSeq: r.modseq,
 		Flags: *r.flags, Date: store.Time(r.date), Size: r.size}
+	if r.saved != 0 {
+		e.Saved = time.Unix(int64(r.saved), 0).UTC()
+	}
+	return e
 }
 
 func makeChunk(rows []row) *chunk {

@@ -50,7 +50,7 @@ func (s *Store) Expunged(ctx context.Context, box ID, uids []UID) (entries []Ent
 		flags := scanner{}
 		for some := range slices.Chunk(slices.Compact(uids), atOnce) {
 			set, args := in([]any{int64(box)}, some)
-			rows, err := tx.Query(ctx, `SELECT `+entryColumns+` FROM tombstone WHERE mailbox = $1 AND email > 0 AND uid IN `+set+` ORDER BY uid`, args...)
+			rows, err := tx.Query(ctx, `SELECT `+entryColumns+`, 0 FROM tombstone WHERE mailbox = $1 AND email > 0 AND uid IN `+set+` ORDER BY uid`, args...)
 			err = store.Each(rows, err, func(scan func(...any) error) error {
 				e, err := flags.entry(scan)
 				entries = append(entries, e)

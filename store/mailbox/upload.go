@@ -32,11 +32,8 @@ func (s *Store) Replace(ctx context.Context, tx *store.Tx, account mail.AccountI
 	if err != nil {
 		return p, err
 	}
-	// Both accounts before any mailbox, in the one order.
-	for _, a := range []mail.AccountID{min(account, from.Account), max(account, from.Account)} {
-		if err := lockAccount(ctx, tx, a); err != nil {
-			return p, err
-		}
+	if err := lockAccounts(ctx, tx, account, from.Account); err != nil {
+		return p, err
 	}
 	entries, err := pick(ctx, tx, old.Mailbox, []UID{old.UID})
 	if err != nil {
