@@ -42,7 +42,7 @@ func within(most int, f album.Photo) (w, h int) {
 }
 
 func (s *Share) album(w http.ResponseWriter, r *http.Request) error {
-	a, err := s.Albums.Open(r.Context(), token(r))
+	a, err := s.Albums.Open(r.Context(), visit(r))
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (s *Share) look(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.Albums.Open(r.Context(), token(r))
+	a, err := s.Albums.Open(r.Context(), visit(r))
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *Share) photo(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return notFound()
 	}
-	f, err := s.Albums.Photo(r.Context(), token(r), album.PhotoID(id), size)
+	f, err := s.Albums.Photo(r.Context(), visit(r), album.PhotoID(id), size)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (s *Share) photo(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Share) albumZip(w http.ResponseWriter, r *http.Request) error {
-	a, err := s.Albums.Open(r.Context(), token(r))
+	a, err := s.Albums.Open(r.Context(), visit(r))
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (s *Share) albumZip(w http.ResponseWriter, r *http.Request) error {
 	}
 	var files []entry
 	for _, p := range a.Photos {
-		f, err := s.Albums.Photo(r.Context(), token(r), p.ID, album.Original)
+		f, err := s.Albums.Photo(r.Context(), visit(r), p.ID, album.Original)
 		if err != nil {
 			return err
 		}
@@ -134,13 +134,13 @@ func (s *Share) albumZip(w http.ResponseWriter, r *http.Request) error {
 		files = append(files, entry{name: f.Name, modified: when, blob: f.Blob})
 	}
 	return s.stream(w, r, r.PathValue("zip"), files, func() error {
-		_, err := s.Albums.Open(r.Context(), token(r))
+		_, err := s.Albums.Open(r.Context(), visit(r))
 		return err
 	})
 }
 
 func (s *Share) recallAlbum(w http.ResponseWriter, r *http.Request) error {
-	a, err := s.Albums.Open(r.Context(), token(r))
+	a, err := s.Albums.Open(r.Context(), visit(r))
 	if err != nil {
 		return err
 	}

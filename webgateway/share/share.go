@@ -47,6 +47,9 @@ func (s *Share) Routes(mux *http.ServeMux) {
 
 func token(r *http.Request) link.Token { return link.Token(r.PathValue("token")) }
 
+// visit is what the request shows.
+func visit(r *http.Request) link.Visit { return link.Visit{Token: token(r)} }
+
 func notFound() error { return mail.Refuse(mail.NotFound, "kind-not-found") }
 
 // number reads a path element that must be a plain number: "+1" and "01" are

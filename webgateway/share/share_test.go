@@ -461,7 +461,7 @@ func TestARecallStopsDownloadsUnderWay(t *testing.T) {
 			guest, owner := s.send("Film", workflowtest.File{Name: "a.bin", Bytes: film(size)}, workflowtest.File{Name: "b.bin", Bytes: film(size / 2)})
 			token := link.Token(owner[len("/t/"):])
 			n, err := s.slow(guest+whole, func() {
-				v, err := s.Transfers.Open(t.Context(), token)
+				v, err := s.Transfers.Open(t.Context(), link.Visit{Token: token})
 				if err == nil {
 					err = s.Transfers.Recall(t.Context(), v.ID, link.Holder(v.Link))
 				}

@@ -30,7 +30,7 @@ func (p transferPage) FilePath(f transfer.File) string {
 }
 
 func (s *Share) transfer(w http.ResponseWriter, r *http.Request) error {
-	t, err := s.Transfers.Open(r.Context(), token(r))
+	t, err := s.Transfers.Open(r.Context(), visit(r))
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (s *Share) file(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f, err := s.Transfers.File(r.Context(), token(r), int(seq))
+	f, err := s.Transfers.File(r.Context(), visit(r), int(seq))
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (s *Share) file(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Share) zip(w http.ResponseWriter, r *http.Request) error {
-	t, err := s.Transfers.Open(r.Context(), token(r))
+	t, err := s.Transfers.Open(r.Context(), visit(r))
 	if err != nil {
 		return err
 	}
@@ -76,13 +76,13 @@ func (s *Share) zip(w http.ResponseWriter, r *http.Request) error {
 		files[i] = entry{name: f.Name, modified: t.Created, blob: f.Blob}
 	}
 	return s.stream(w, r, r.PathValue("zip"), files, func() error {
-		_, err := s.Transfers.Open(r.Context(), token(r))
+		_, err := s.Transfers.Open(r.Context(), visit(r))
 		return err
 	})
 }
 
 func (s *Share) recallTransfer(w http.ResponseWriter, r *http.Request) error {
-	t, err := s.Transfers.Open(r.Context(), token(r))
+	t, err := s.Transfers.Open(r.Context(), visit(r))
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (s *Share) recallTransfer(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Share) extendTransfer(w http.ResponseWriter, r *http.Request) error {
-	t, err := s.Transfers.Open(r.Context(), token(r))
+	t, err := s.Transfers.Open(r.Context(), visit(r))
 	if err != nil {
 		return err
 	}

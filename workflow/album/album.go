@@ -85,8 +85,8 @@ type File struct {
 }
 
 // Open finds the album of a link's token; kind NotFound for whatever reason.
-func (s *Service) Open(ctx context.Context, t link.Token) (*View, error) {
-	l, err := s.Links.Open(ctx, t)
+func (s *Service) Open(ctx context.Context, by link.Visit) (*View, error) {
+	l, err := s.Links.Open(ctx, by)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (s *Service) Open(ctx context.Context, t link.Token) (*View, error) {
 		for _, other := range all {
 			switch {
 			case other.Manage:
-			case other.Person.Key() == l.Person.Key():
+			case other.Public:
 				v.Share = s.Links.Token(other)
 			default:
 				v.Guests = append(v.Guests, other)
@@ -121,8 +121,8 @@ func (s *Service) Open(ctx context.Context, t link.Token) (*View, error) {
 
 // Photo finds one size of one photo of a link's album; kind NotFound. It is
 // asked again for every request, so that what is taken off is gone at the next.
-func (s *Service) Photo(ctx context.Context, t link.Token, id PhotoID, size Size) (File, error) {
-	l, err := s.Links.Open(ctx, t)
+func (s *Service) Photo(ctx context.Context, by link.Visit, id PhotoID, size Size) (File, error) {
+	l, err := s.Links.Open(ctx, by)
 	if err != nil {
 		return File{}, err
 	}

@@ -69,7 +69,7 @@ func TestPhotoMailBecomesAnAlbum(t *testing.T) {
 			t.Errorf("invitation: %s\n%s", invited.Subject, invited.Text)
 		}
 		for i, token := range append(got.Tokens(), invited.Tokens()...) {
-			v, err := h.Albums.Open(t.Context(), token)
+			v, err := h.Albums.Open(t.Context(), link.Visit{Token: token})
 			if err != nil || v.Name != "Vacances" || v.From != "Ann Petit" || len(v.Photos) != 2 || v.Manage != (i == 1) {
 				t.Fatalf("link %d: %+v, %v", i, v, err)
 			}
@@ -77,7 +77,7 @@ func TestPhotoMailBecomesAnAlbum(t *testing.T) {
 				t.Errorf("photo: %+v; want it turned", p)
 			}
 			for _, size := range []album.Size{album.Original, album.Large, album.Thumb} {
-				f, err := h.Albums.Photo(t.Context(), token, v.Photos[0].ID, size)
+				f, err := h.Albums.Photo(t.Context(), link.Visit{Token: token}, v.Photos[0].ID, size)
 				if err != nil || f.MediaType != "image/jpeg" {
 					t.Fatalf("photo %d: %+v, %v", size, f, err)
 				}
@@ -86,7 +86,7 @@ func TestPhotoMailBecomesAnAlbum(t *testing.T) {
 					t.Errorf("size %d: %+v, %v, place %v", size, cfg, err, bytes.Contains(b, []byte(place)))
 				}
 			}
-			if _, err := h.Albums.Photo(t.Context(), token, v.Photos[0].ID+1, album.Thumb); !mail.Is(err, mail.NotFound) {
+			if _, err := h.Albums.Photo(t.Context(), link.Visit{Token: token}, v.Photos[0].ID+1, album.Thumb); !mail.Is(err, mail.NotFound) {
 				t.Errorf("a photo that is not: got %v, want NotFound", err)
 			}
 		}
@@ -127,7 +127,7 @@ func TestMorePhotosJoinTheAlbumOfThatName(t *testing.T) {
 		}
 		h.One(mail.MustAddress("jean@far.test"))
 		h.None()
-		v, err := h.Albums.Open(t.Context(), news.Tokens()[0])
+		v, err := h.Albums.Open(t.Context(), link.Visit{Token: news.Tokens()[0]})
 		if err != nil || len(v.Photos) != 4 || v.Name != "Vacances" {
 			t.Errorf("%+v, %v", v, err)
 		}
@@ -135,7 +135,7 @@ func TestMorePhotosJoinTheAlbumOfThatName(t *testing.T) {
 		bob := lake(t)
 		bob.User = workflowtest.Bob
 		h.Send(bob)
-		if v, err := h.Albums.Open(t.Context(), h.One(workflowtest.Bob.Address).Tokens()[1]); err != nil || len(v.Photos) != 2 {
+		if v, err := h.Albums.Open(t.Context(), link.Visit{Token: h.One(workflowtest.Bob.Address).Tokens()[1]}); err != nil || len(v.Photos) != 2 {
 			t.Errorf("another member's album of that name: %+v, %v", v, err)
 		}
 	})
@@ -160,7 +160,7 @@ func TestFilesThatAreNoPhotosAreNamed(t *testing.T) {
 				t.Errorf("the receipt lacks %q:\n%s", s, got.Text)
 			}
 		}
-		v, err := h.Albums.Open(t.Context(), got.Tokens()[0])
+		v, err := h.Albums.Open(t.Context(), link.Visit{Token: got.Tokens()[0]})
 		if err != nil || len(v.Photos) != 1 || v.Photos[0].Name != "bonne.jpg" {
 			t.Errorf("%+v, %v", v, err)
 		}
@@ -212,7 +212,7 @@ func TestReplyTakesTheAlbumOff(t *testing.T) {
 		}
 		say(workflowtest.Bob, "RECALL")
 		h.One(workflowtest.Bob.Address)
-		if _, err := h.Albums.Open(t.Context(), guest.Tokens()[0]); err != nil {
+		if _, err := h.Albums.Open(t.Context(), link.Visit{Token: guest.Tokens()[0]}); err != nil {
 			t.Fatalf("Bob took it off: %v", err)
 		}
 		say(workflowtest.Ann, "RAPPELER")
@@ -220,7 +220,7 @@ func TestReplyTakesTheAlbumOff(t *testing.T) {
 			t.Errorf("confirmation:\n%s", got.Text)
 		}
 		for _, token := range append(receipt.Tokens(), guest.Tokens()...) {
-			if _, err := h.Albums.Open(t.Context(), token); !mail.Is(err, mail.NotFound) {
+			if _, err := h.Albums.Open(t.Context(), link.Visit{Token: token}); !mail.Is(err, mail.NotFound) {
 				t.Errorf("a link still opens: %v", err)
 			}
 		}
@@ -231,7 +231,7 @@ func TestReplyTakesTheAlbumOff(t *testing.T) {
 		}
 		// The name is free again.
 		h.Send(lake(t))
-		if v, err := h.Albums.Open(t.Context(), h.One(workflowtest.Ann.Address).Tokens()[0]); err != nil || len(v.Photos) != 2 {
+		if v, err := h.Albums.Open(t.Context(), link.Visit{Token: h.One(workflowtest.Ann.Address).Tokens()[0]}); err != nil || len(v.Photos) != 2 {
 			t.Errorf("a new album of that name: %+v, %v", v, err)
 		}
 	})
@@ -242,11 +242,11 @@ func TestRecallFromPage(t *testing.T) {
 		for range 2 { // an album of that name may come and go
 			h.Send(lake(t))
 			tokens := h.One(workflowtest.Ann.Address).Tokens()
-			share, err := h.Albums.Open(t.Context(), tokens[0])
+			share, err := h.Albums.Open(t.Context(), link.Visit{Token: tokens[0]})
 			if err != nil {
 				t.Fatal(err)
 			}
-			manage, err := h.Albums.Open(t.Context(), tokens[1])
+			manage, err := h.Albums.Open(t.Context(), link.Visit{Token: tokens[1]})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -258,7 +258,7 @@ func TestRecallFromPage(t *testing.T) {
 			if err := h.Albums.Recall(t.Context(), manage.ID, link.Holder(manage.Link)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := h.Albums.Photo(t.Context(), tokens[0], share.Photos[0].ID, album.Thumb); !mail.Is(err, mail.NotFound) {
+			if _, err := h.Albums.Photo(t.Context(), link.Visit{Token: tokens[0]}, share.Photos[0].ID, album.Thumb); !mail.Is(err, mail.NotFound) {
 				t.Errorf("a photo is still found: %v", err)
 			}
 			if n := h.Count(`SELECT COUNT(*) FROM blob`); n != 0 {
@@ -283,14 +283,14 @@ func TestMailToAlbumAndTransferServesBoth(t *testing.T) {
 		}
 		albums := 0
 		for _, r := range got {
-			if v, err := h.Albums.Open(t.Context(), r.Tokens()[0]); err == nil {
+			if v, err := h.Albums.Open(t.Context(), link.Visit{Token: r.Tokens()[0]}); err == nil {
 				albums++
 				if len(v.Photos) != 2 {
 					t.Errorf("%d photos in %s", len(v.Photos), v.Name)
 				}
 				continue
 			}
-			v, err := h.Transfers.Open(t.Context(), r.Tokens()[0])
+			v, err := h.Transfers.Open(t.Context(), link.Visit{Token: r.Tokens()[0]})
 			if err != nil || len(v.Files) != 2 || !bytes.Contains(h.Read(v.Files[0].Blob), []byte(place)) {
 				t.Errorf("transfer: %+v, %v", v, err)
 			}
@@ -318,7 +318,7 @@ func TestPhotoJobThatRunsTwiceHappensOnce(t *testing.T) {
 		m.To = append(m.To, "mamie@far.test")
 		h.Send(m)
 		h.One(mamie)
-		v, err := h.Albums.Open(t.Context(), h.One(workflowtest.Ann.Address).Tokens()[0])
+		v, err := h.Albums.Open(t.Context(), link.Visit{Token: h.One(workflowtest.Ann.Address).Tokens()[0]})
 		if err != nil || len(v.Photos) != 2 {
 			t.Errorf("%+v, %v", v, err)
 		}

@@ -305,18 +305,19 @@ func (s *Service) ownLinks(ctx context.Context, tx *store.Tx, in *workflow.Inbou
 		switch {
 		case l.Manage && manage.ID == 0:
 			manage = l
-		case !l.Manage && share.ID == 0 && l.Person.Key() == in.Sender.Address.Key():
+		case l.Public && share.ID == 0:
 			share = l
 		}
 	}
 	own := link.Link{Kind: link.Album, Thing: int64(a.ID), Owner: a.Member, Person: in.Sender.Address, Lang: in.Lang()}
 	if share.ID == 0 {
+		own.Public = true
 		if share, _, err = s.Links.Add(ctx, tx, own); err != nil {
 			return share, manage, err
 		}
 	}
 	if manage.ID == 0 {
-		own.Manage = true
+		own.Public, own.Manage = false, true
 		manage, _, err = s.Links.Add(ctx, tx, own)
 	}
 	return share, manage, err
@@ -330,7 +331,7 @@ func (s *Service) invite(ctx context.Context, tx *store.Tx, in *workflow.Inbound
 	}
 	theirs := map[string]link.Link{}
 	for _, l := range have {
-		if !l.Manage {
+		if !l.Manage && !l.Public {
 			theirs[l.Person.Key()] = l
 		}
 	}
@@ -338,7 +339,7 @@ func (s *Service) invite(ctx context.Context, tx *store.Tx, in *workflow.Inbound
 	for _, g := range inc.guests {
 		l, known := theirs[g.addr.Key()]
 		if !known {
-			if l, _, err = s.Links.Add(ctx, tx, link.Link{Kind: link.Album, Thing: int64(a.ID), Owner: a.Member, Person: g.addr, Lang: g.lang}); err != nil {
+			if l, _, err = s.Links.Add(ctx, tx, link.Link{Kind: link.Album, Thing: int64(a.ID), Owner: a.Member, Person: g.addr, Name: g.called(), Lang: g.lang}); err != nil {
 				return nil, err
 			}
 		}
@@ -354,4 +355,12 @@ func (s *Service) invite(ctx context.Context, tx *store.Tx, in *workflow.Inbound
 		}
 	}
 	return invited, nil
+}
+
+// called is the guest's name, "" when it says no more than the address.
+func (g guest) called() string {
+	if g.name == g.addr.String() {
+		return ""
+	}
+	return g.name
 }

@@ -23,8 +23,10 @@ func Operator() Caller { return Caller{operator: true} }
 type Right int
 
 const (
-	Read   Right = iota + 1 // see it and take its bytes
-	Manage                  // extend it, take it back
+	Read    Right = iota + 1 // see it and take its bytes
+	Manage                   // extend it, take it back, change its rules
+	Comment                  // leave words
+	Add                      // add photos or files
 )
 
 // May decides, for transfers and albums alike, whether c has a right to a thing
@@ -36,6 +38,11 @@ func (c Caller) May(r Right, kind string, thing int64, owner mail.UserID) bool {
 	switch r {
 	case Read:
 		return c.holds(kind, thing) || c.member == owner
+	case Comment:
+		// Whoever was given the link to pass on is nobody in particular.
+		return c.holds(kind, thing) && (c.link.Manage || c.link.Rules.Comment && !c.link.Public) || c.member == owner
+	case Add:
+		return c.holds(kind, thing) && (c.link.Manage || c.link.Rules.Add && !c.link.Public) || c.member == owner
 	case Manage:
 		return c.holds(kind, thing) && c.link.Manage && c.link.Owner == owner || c.member == owner || c.operator
 	}

@@ -29,21 +29,36 @@ type ID int64
 const (
 	Transfer = "transfer"
 	Album    = "album"
+	Hand     = "hand"     // a place where files are handed in
+	Question = "question" // something we ask, with two answers
+	Settings = "settings" // what one person is told of
 )
 
 // Link leads one person to one thing.
 type Link struct {
 	ID         ID
 	Kind       string
-	Thing      int64        // id of the transfer or album
+	Thing      int64        // id of the transfer, album, …
 	Owner      mail.UserID  // the member who shares it
-	Person     mail.Address // whose link it is
+	Person     mail.Address // whose link it is; the owner's when it is to be passed on
+	Name       string       // how the person is called; "" is the address
 	Manage     bool         // the owner's own link: may recall
+	Public     bool         // to be passed on: whoever has it is nobody in particular
 	Lang       string
 	Created    time.Time
 	Expires    time.Time // zero: never
 	Generation int
 	Revoked    time.Time // zero while it lives; only ByReply shows others
+	Quiet      time.Time // when its person asked for no more mails; zero: never
+	Rules      Rules     // of the thing, as they are now
+}
+
+// Called is how others read who has the link.
+func (l Link) Called() string {
+	if l.Name != "" {
+		return l.Name
+	}
+	return l.Person.String()
 }
 
 // Service is the links of one host.
@@ -75,41 +90,35 @@ func (s *Service) Add(ctx context.Context, tx *store.Tx, l Link) (Link, Token, e
 	if l.Created.IsZero() {
 		l.Created = s.now()
 	}
-	manage := 0
-	if l.Manage {
-		manage = 1
-	}
 	t := s.Token(l)
-	_, err := tx.Exec(ctx, `INSERT INTO link (id, kind, thing, owner, person, manage, lang, created, expires, generation, token, reply, revoked)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)`,
-		int64(l.ID), l.Kind, l.Thing, int64(l.Owner), store.Clean(l.Person.String()), manage, l.Lang,
-		store.Micros(l.Created), store.Micros(l.Expires), l.Generation, hashed(t), hashed(s.ReplyToken(l)))
+	_, err := tx.Exec(ctx, `INSERT INTO link (id, kind, thing, owner, person, name, manage, public, lang, created, expires, generation, token, reply, revoked, quiet)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $15)`,
+		int64(l.ID), l.Kind, l.Thing, int64(l.Owner), store.Clean(l.Person.String()), store.Clean(l.Name), flag(l.Manage), flag(l.Public), l.Lang,
+		store.Micros(l.Created), store.Micros(l.Expires), l.Generation, hashed(t), hashed(s.ReplyToken(l)), store.Micros(l.Quiet))
 	if err != nil {
 		return Link{}, "", fmt.Errorf("link: %w", err)
 	}
 	return l, t, nil
 }
 
-const columns = `id, kind, thing, owner, person, manage, lang, created, expires, generation, revoked`
-
-// Open finds the link of a token; kind NotFound whether it is unknown,
-// expired or revoked, after the same work: the conditions are the query's, and
-// a string that cannot be a token is looked up like any other.
-func (s *Service) Open(ctx context.Context, t Token) (Link, error) {
-	return s.one(ctx, `SELECT `+columns+` FROM link WHERE token = $1 AND revoked = 0 AND (expires = 0 OR expires > $2)`,
-		hashed(t), store.Micros(s.now()))
-}
+// columns are read from link l with the rules of its thing; where there are
+// none, they are Defaults.
+const (
+	columns = `l.id, l.kind, l.thing, l.owner, l.person, l.name, l.manage, l.public, l.lang, l.created, l.expires, l.generation, l.revoked, l.quiet,
+		r.password, r.code, r.downloads, r.comment, r.adding, r.place, r.frozen`
+	joined = `LEFT JOIN link_rules r ON r.kind = l.kind AND r.thing = l.thing`
+)
 
 // ByReply finds the link whose reply address carries t, ended or not; kind
 // NotFound. It proves nothing: the caller compares the link's person with a
 // proven sender.
 func (s *Service) ByReply(ctx context.Context, t Token) (Link, error) {
-	return s.one(ctx, `SELECT `+columns+` FROM link WHERE reply = $1`, hashed(t))
+	return s.one(ctx, `SELECT `+columns+` FROM link l `+joined+` WHERE l.reply = $1`, hashed(t))
 }
 
 // Get finds a living link by its id; kind NotFound.
 func (s *Service) Get(ctx context.Context, id ID) (Link, error) {
-	return s.one(ctx, `SELECT `+columns+` FROM link WHERE id = $1 AND revoked = 0 AND (expires = 0 OR expires > $2)`,
+	return s.one(ctx, `SELECT `+columns+` FROM link l `+joined+` WHERE l.id = $1 AND l.revoked = 0 AND (l.expires = 0 OR l.expires > $2)`,
 		int64(id), store.Micros(s.now()))
 }
 
@@ -129,16 +138,23 @@ func (s *Service) one(ctx context.Context, q string, args ...any) (l Link, err e
 
 func scan(f func(...any) error) (l Link, err error) {
 	var person string
-	var manage int
-	var created, expires, revoked int64
-	if err := f(&l.ID, &l.Kind, &l.Thing, &l.Owner, &person, &manage, &l.Lang, &created, &expires, &l.Generation, &revoked); err != nil {
+	var manage, public int
+	var created, expires, revoked, quiet int64
+	var password *string
+	var code, downloads, comment, adding, place, frozen *int64
+	if err := f(&l.ID, &l.Kind, &l.Thing, &l.Owner, &person, &l.Name, &manage, &public, &l.Lang, &created, &expires, &l.Generation, &revoked, &quiet,
+		&password, &code, &downloads, &comment, &adding, &place, &frozen); err != nil {
 		return Link{}, err
+	}
+	if l.Rules = Defaults(l.Kind); password != nil {
+		l.Rules = Rules{Password: *password, Code: *code != 0, Downloads: int(*downloads), Comment: *comment != 0, Add: *adding != 0,
+			Place: *place != 0, Frozen: store.Time(*frozen)}
 	}
 	if l.Person, err = mail.ParseAddress(person); err != nil {
 		return Link{}, fmt.Errorf("link %d: %w", l.ID, err)
 	}
-	l.Manage = manage != 0
-	l.Created, l.Expires, l.Revoked = store.Time(created), store.Time(expires), store.Time(revoked)
+	l.Manage, l.Public = manage != 0, public != 0
+	l.Created, l.Expires, l.Revoked, l.Quiet = store.Time(created), store.Time(expires), store.Time(revoked), store.Time(quiet)
 	return l, nil
 }
 
@@ -168,8 +184,8 @@ func (s *Service) List(ctx context.Context, kind string, thing int64) (ls []Link
 // In is List inside a transaction.
 func (s *Service) In(ctx context.Context, tx *store.Tx, kind string, thing int64) ([]Link, error) {
 	var ls []Link
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM link WHERE kind = $1 AND thing = $2 AND revoked = 0
-		AND (expires = 0 OR expires > $3) ORDER BY manage DESC, id`, kind, thing, store.Micros(s.now()))
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM link l `+joined+` WHERE l.kind = $1 AND l.thing = $2 AND l.revoked = 0
+		AND (l.expires = 0 OR l.expires > $3) ORDER BY l.manage DESC, l.id`, kind, thing, store.Micros(s.now()))
 	err = store.Each(rows, err, func(f func(...any) error) error {
 		l, err := scan(f)
 		ls = append(ls, l)

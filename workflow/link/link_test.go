@@ -51,7 +51,7 @@ func TestLinkOpensWithItsTokenOnly(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(db)
 		made, token := w.make(t, mamie)
-		got, err := w.Open(t.Context(), token)
+		got, err := w.Open(t.Context(), link.Visit{Token: token})
 		if err != nil || got.ID != made.ID || got.Person != mamie.Person || got.Thing != 5 || got.Owner != 9 || got.Manage || got.Lang != "fr" {
 			t.Fatalf("Open: got %+v, %v", got, err)
 		}
@@ -62,7 +62,7 @@ func TestLinkOpensWithItsTokenOnly(t *testing.T) {
 			"nothing": "", "a prefix": token[:25], "longer": token + "a", "capitals": link.Token(strings.ToUpper(string(token))),
 			"the reply's": w.ReplyToken(got), "another": w.Token(link.Link{ID: got.ID + 1}), "NUL": "\x00", "not UTF-8": "\xff",
 		} {
-			if _, err := w.Open(t.Context(), other); !mail.Is(err, mail.NotFound) {
+			if _, err := w.Open(t.Context(), link.Visit{Token: other}); !mail.Is(err, mail.NotFound) {
 				t.Errorf("%s: got %v, want NotFound", name, err)
 			}
 		}
@@ -79,14 +79,14 @@ func TestRevokedAndExpiredLinksAreNotFound(t *testing.T) {
 		kept, forever := w.make(t, l)
 
 		w.clock = w.clock.Add(time.Hour)
-		if _, err := w.Open(t.Context(), expiring); !mail.Is(err, mail.NotFound) {
+		if _, err := w.Open(t.Context(), link.Visit{Token: expiring}); !mail.Is(err, mail.NotFound) {
 			t.Errorf("expired: got %v, want NotFound", err)
 		}
-		if _, err := w.Open(t.Context(), forever); err != nil {
+		if _, err := w.Open(t.Context(), link.Visit{Token: forever}); err != nil {
 			t.Errorf("another thing's link: %v", err)
 		}
 		w.do(t, func(ctx context.Context, tx *store.Tx) error { return w.Revoke(ctx, tx, link.Transfer, 6) })
-		if _, err := w.Open(t.Context(), forever); !mail.Is(err, mail.NotFound) {
+		if _, err := w.Open(t.Context(), link.Visit{Token: forever}); !mail.Is(err, mail.NotFound) {
 			t.Errorf("revoked: got %v, want NotFound", err)
 		}
 		if ls, err := w.List(t.Context(), link.Transfer, 6); err != nil || len(ls) != 0 {
@@ -118,7 +118,7 @@ func TestExtendMovesEveryLivingLink(t *testing.T) {
 		w.do(t, func(ctx context.Context, tx *store.Tx) error { return w.Extend(ctx, tx, link.Transfer, 5, until) })
 		w.clock = w.clock.Add(47 * time.Hour)
 		for _, token := range []link.Token{a, b} {
-			if got, err := w.Open(t.Context(), token); err != nil || !got.Expires.Equal(until) {
+			if got, err := w.Open(t.Context(), link.Visit{Token: token}); err != nil || !got.Expires.Equal(until) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		}
@@ -149,7 +149,7 @@ func TestTokensAreUnlikeAndNotAtRest(t *testing.T) {
 		}
 		made, token := w.make(t, mamie)
 		var row []any
-		cols := make([]any, 13)
+		cols := make([]any, 16)
 		for i := range cols {
 			cols[i] = new(any)
 		}

@@ -114,12 +114,12 @@ func (s *Service) make(ctx context.Context, tx *store.Tx, in *workflow.Inbound, 
 			return err
 		}
 	}
-	own := link.Link{Kind: link.Transfer, Thing: int64(t.ID), Owner: t.Member, Person: in.Sender.Address, Lang: in.Lang(), Expires: t.Expires}
+	own := link.Link{Public: true, Kind: link.Transfer, Thing: int64(t.ID), Owner: t.Member, Person: in.Sender.Address, Lang: in.Lang(), Expires: t.Expires}
 	share, _, err := s.Links.Add(ctx, tx, own)
 	if err != nil {
 		return err
 	}
-	own.Manage = true
+	own.Public, own.Manage = false, true
 	manage, _, err := s.Links.Add(ctx, tx, own)
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func (s *Service) invite(ctx context.Context, tx *store.Tx, in *workflow.Inbound
 	var invited []guest
 	for _, g := range guests {
 		l, _, err := s.Links.Add(ctx, tx, link.Link{Kind: link.Transfer, Thing: int64(t.ID), Owner: t.Member,
-			Person: g.addr, Lang: g.lang, Expires: t.Expires})
+			Person: g.addr, Name: g.called(), Lang: g.lang, Expires: t.Expires})
 		if err != nil {
 			return nil, err
 		}
@@ -196,4 +196,12 @@ func days(s string) int {
 		return DefaultDays
 	}
 	return min(n, MaxDays)
+}
+
+// called is the guest's name, "" when it says no more than the address.
+func (g guest) called() string {
+	if g.name == g.addr.String() {
+		return ""
+	}
+	return g.name
 }

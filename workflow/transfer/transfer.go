@@ -88,8 +88,8 @@ type View struct {
 }
 
 // Open finds the transfer of a link's token; kind NotFound for whatever reason.
-func (s *Service) Open(ctx context.Context, t link.Token) (*View, error) {
-	l, err := s.Links.Open(ctx, t)
+func (s *Service) Open(ctx context.Context, by link.Visit) (*View, error) {
+	l, err := s.Links.Open(ctx, by)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (s *Service) Open(ctx context.Context, t link.Token) (*View, error) {
 		for _, other := range all {
 			switch {
 			case other.Manage:
-			case other.Person.Key() == l.Person.Key():
+			case other.Public:
 				v.Share = s.Links.Token(other)
 			default:
 				v.Guests = append(v.Guests, other)
@@ -124,8 +124,8 @@ func (s *Service) Open(ctx context.Context, t link.Token) (*View, error) {
 
 // File finds one file of a link's transfer; kind NotFound. It is asked again
 // for every request, so that a recall is felt by the next one.
-func (s *Service) File(ctx context.Context, t link.Token, seq int) (File, error) {
-	v, err := s.Open(ctx, t)
+func (s *Service) File(ctx context.Context, by link.Visit, seq int) (File, error) {
+	v, err := s.Open(ctx, by)
 	if err != nil {
 		return File{}, err
 	}

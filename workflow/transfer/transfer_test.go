@@ -46,10 +46,10 @@ func film1(b []byte) workflowtest.Mail {
 func wantGone(t *testing.T, h *workflowtest.House, tokens ...link.Token) {
 	t.Helper()
 	for _, token := range tokens {
-		if v, err := h.Transfers.Open(t.Context(), token); !mail.Is(err, mail.NotFound) {
+		if v, err := h.Transfers.Open(t.Context(), link.Visit{Token: token}); !mail.Is(err, mail.NotFound) {
 			t.Errorf("a link still opens: %+v, %v", v, err)
 		}
-		if _, err := h.Transfers.File(t.Context(), token, 0); !mail.Is(err, mail.NotFound) {
+		if _, err := h.Transfers.File(t.Context(), link.Visit{Token: token}, 0); !mail.Is(err, mail.NotFound) {
 			t.Errorf("a file is still found: %v", err)
 		}
 	}
@@ -91,21 +91,21 @@ func TestMailedFileComesBackAsALink(t *testing.T) {
 		if len(tokens) != 2 || strings.Contains(got.Header.Get("Reply-To"), string(tokens[1])) {
 			t.Fatalf("links %q, Reply-To %s", tokens, got.Header.Get("Reply-To"))
 		}
-		share, err := h.Transfers.Open(t.Context(), tokens[0])
+		share, err := h.Transfers.Open(t.Context(), link.Visit{Token: tokens[0]})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if share.Manage || share.Share != "" || share.Subject != "Le film" || share.From != "Ann Petit" || share.Note != "Voilà le film." || len(share.Files) != 2 {
 			t.Errorf("the link to pass on shows %+v", share)
 		}
-		f, err := h.Transfers.File(t.Context(), tokens[0], 0)
+		f, err := h.Transfers.File(t.Context(), link.Visit{Token: tokens[0]}, 0)
 		if err != nil || f.Name != "été.mp4" || f.MediaType != "video/mp4" || f.Size != 300_000 || f.SHA256 != sum(b) || !bytes.Equal(h.Read(f.Blob), b) {
 			t.Errorf("file: %+v, %v", f, err)
 		}
-		if _, err := h.Transfers.File(t.Context(), tokens[0], 2); !mail.Is(err, mail.NotFound) {
+		if _, err := h.Transfers.File(t.Context(), link.Visit{Token: tokens[0]}, 2); !mail.Is(err, mail.NotFound) {
 			t.Errorf("a third file: got %v, want NotFound", err)
 		}
-		manage, err := h.Transfers.Open(t.Context(), tokens[1])
+		manage, err := h.Transfers.Open(t.Context(), link.Visit{Token: tokens[1]})
 		if err != nil || !manage.Manage || manage.Share != tokens[0] || len(manage.Guests) != 0 {
 			t.Errorf("the owner's link shows %+v, %v", manage, err)
 		}
@@ -138,7 +138,7 @@ func TestEachGuestGetsALinkOfTheirOwn(t *testing.T) {
 				t.Fatalf("%s: links %q", guest, got.Tokens())
 			}
 			seen[got.Tokens()[0]] = true
-			v, err := h.Transfers.Open(t.Context(), got.Tokens()[0])
+			v, err := h.Transfers.Open(t.Context(), link.Visit{Token: got.Tokens()[0]})
 			if err != nil || v.Manage || v.Link.Person.String() != guest {
 				t.Errorf("%s: %+v, %v", guest, v, err)
 			}
@@ -154,7 +154,7 @@ func TestEachGuestGetsALinkOfTheirOwn(t *testing.T) {
 				t.Errorf("%s: not a guest's mail:\n%s", guest, got.Raw)
 			}
 		}
-		v, err := h.Transfers.Open(t.Context(), receipt.Tokens()[1])
+		v, err := h.Transfers.Open(t.Context(), link.Visit{Token: receipt.Tokens()[1]})
 		if err != nil || len(v.Guests) != 3 {
 			t.Errorf("the owner's page shows %+v, %v", v, err)
 		}
@@ -215,7 +215,7 @@ func TestAddressSaysHowLong(t *testing.T) {
 			m := film1(film(100))
 			m.To = []string{to + "@home.test"}
 			h.Send(m)
-			v, err := h.Transfers.Open(t.Context(), h.One(workflowtest.Ann.Address).Tokens()[0])
+			v, err := h.Transfers.Open(t.Context(), link.Visit{Token: h.One(workflowtest.Ann.Address).Tokens()[0]})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -252,7 +252,7 @@ func TestDamagedFileIsNamedAndNotShared(t *testing.T) {
 		if !strings.Contains(got.Text, "Un fichier est arrivé abîmé et n'est pas partagé\u00a0: cassé.zip") {
 			t.Errorf("the receipt does not name it:\n%s", got.Text)
 		}
-		v, err := h.Transfers.Open(t.Context(), got.Tokens()[0])
+		v, err := h.Transfers.Open(t.Context(), link.Visit{Token: got.Tokens()[0]})
 		if err != nil || len(v.Files) != 1 || v.Files[0].Name != "été.mp4" {
 			t.Errorf("shared: %+v, %v", v, err)
 		}
@@ -306,7 +306,7 @@ func TestReplyRecallsEveryByte(t *testing.T) {
 			t.Error("the row that is left has names")
 		}
 		for _, token := range tokens {
-			if _, err := h.Transfers.Open(t.Context(), token); !mail.Is(err, mail.NotFound) {
+			if _, err := h.Transfers.Open(t.Context(), link.Visit{Token: token}); !mail.Is(err, mail.NotFound) {
 				t.Errorf("a link still opens: %v", err)
 			}
 		}
@@ -331,14 +331,14 @@ func TestReplyExtends(t *testing.T) {
 		h.Send(cmd) // the same mail by another road
 		h.None()
 		h.Move(20 * 24 * time.Hour)
-		v, err := h.Transfers.Open(t.Context(), receipt.Tokens()[0])
+		v, err := h.Transfers.Open(t.Context(), link.Visit{Token: receipt.Tokens()[0]})
 		if err != nil || !v.Expires.Equal(time.Date(2026, 12, 5, 10, 0, 0, 0, time.UTC)) {
 			t.Errorf("after 20 days: %+v, %v", v, err)
 		}
 		for range 20 {
 			h.Send(reply(h, receipt, "PROLONGER"))
 		}
-		v, err = h.Transfers.Open(t.Context(), receipt.Tokens()[0])
+		v, err = h.Transfers.Open(t.Context(), link.Visit{Token: receipt.Tokens()[0]})
 		if err != nil || v.Expires.After(h.Now().AddDate(0, 0, 90)) {
 			t.Errorf("extended for ever: %v, %v", v, err)
 		}
@@ -359,7 +359,7 @@ func TestOtherRepliesAreAnsweredAndChangeNothing(t *testing.T) {
 		auto.Header = "Auto-Submitted: auto-replied\r\n"
 		h.Send(auto)
 		h.None()
-		if v, err := h.Transfers.Open(t.Context(), receipt.Tokens()[0]); err != nil || len(v.Files) != 1 {
+		if v, err := h.Transfers.Open(t.Context(), link.Visit{Token: receipt.Tokens()[0]}); err != nil || len(v.Files) != 1 {
 			t.Errorf("the transfer: %+v, %v", v, err)
 		}
 	})
@@ -386,7 +386,7 @@ func TestOnlyTheOwnerCommands(t *testing.T) {
 		if texts[0] != texts[1] || !strings.Contains(texts[0], "not yours") {
 			t.Errorf("somebody else's:\n%s\na guess:\n%s", texts[0], texts[1])
 		}
-		if _, err := h.Transfers.Open(t.Context(), receipt.Tokens()[0]); err != nil {
+		if _, err := h.Transfers.Open(t.Context(), link.Visit{Token: receipt.Tokens()[0]}); err != nil {
 			t.Errorf("the transfer: %v", err)
 		}
 	})
@@ -401,7 +401,7 @@ func TestRecallFromPageAndCommandLine(t *testing.T) {
 			tokens := h.One(workflowtest.Ann.Address).Tokens()
 			guest := h.One(mamie).Tokens()[0]
 			open := func(token link.Token) *transfer.View {
-				v, err := h.Transfers.Open(t.Context(), token)
+				v, err := h.Transfers.Open(t.Context(), link.Visit{Token: token})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -441,13 +441,13 @@ func TestExpiredTransferIsSweptLikeARecalledOne(t *testing.T) {
 		h.Send(m)
 		long := h.One(workflowtest.Ann.Address)
 		h.Move(14 * 24 * time.Hour)
-		if _, err := h.Transfers.Open(t.Context(), short.Tokens()[0]); !mail.Is(err, mail.NotFound) {
+		if _, err := h.Transfers.Open(t.Context(), link.Visit{Token: short.Tokens()[0]}); !mail.Is(err, mail.NotFound) {
 			t.Errorf("before the sweep: got %v, want NotFound", err)
 		}
 		if n, err := h.Transfers.Sweep(t.Context()); n != 1 || err != nil {
 			t.Errorf("swept %d, %v; want one", n, err)
 		}
-		if v, err := h.Transfers.Open(t.Context(), long.Tokens()[0]); err != nil || len(h.Read(v.Files[0].Blob)) != 500 {
+		if v, err := h.Transfers.Open(t.Context(), link.Visit{Token: long.Tokens()[0]}); err != nil || len(h.Read(v.Files[0].Blob)) != 500 {
 			t.Errorf("the other transfer: %v", err)
 		}
 		h.Move(20 * 24 * time.Hour)
@@ -514,11 +514,11 @@ func TestLeavingAccountTakesItsTransfersAlong(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, r := range h.Mails(workflowtest.Ann.Address) {
-			if _, err := h.Transfers.Open(t.Context(), r.Tokens()[0]); !mail.Is(err, mail.NotFound) {
+			if _, err := h.Transfers.Open(t.Context(), link.Visit{Token: r.Tokens()[0]}); !mail.Is(err, mail.NotFound) {
 				t.Errorf("a transfer of hers still opens: %v", err)
 			}
 		}
-		if _, err := h.Transfers.Open(t.Context(), bob.Tokens()[0]); err != nil {
+		if _, err := h.Transfers.Open(t.Context(), link.Visit{Token: bob.Tokens()[0]}); err != nil {
 			t.Errorf("Bob's transfer: %v", err)
 		}
 	})
@@ -608,7 +608,7 @@ func TestAttachedMailIsOneFile(t *testing.T) {
 		m.Files = []workflowtest.File{{Name: "avant.eml", Type: "message/rfc822", Bytes: inner, Plain: true}, {Name: "notes.txt", Type: "text/plain", Bytes: []byte("a\r\nb"), Plain: true}}
 		h.Send(m)
 		token := h.One(workflowtest.Ann.Address).Tokens()[0]
-		v, err := h.Transfers.Open(t.Context(), token)
+		v, err := h.Transfers.Open(t.Context(), link.Visit{Token: token})
 		if err != nil || len(v.Files) != 2 {
 			t.Fatalf("%+v, %v", v, err)
 		}

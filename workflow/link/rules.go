@@ -1,0 +1,72 @@
+package link
+
+import (
+	"context"
+	"time"
+
+	"colporteur/store"
+)
+
+// Rules are what the owner of a thing lets others do with it.
+type Rules struct {
+	Password  string    // argon2id of the password that guests type; "" asks for none
+	Code      bool      // guests type a code that was mailed to the link's person
+	Downloads int       // how many in all; 0 is any number
+	Comment   bool      // guests may leave words
+	Add       bool      // guests may add photos or files
+	Place     bool      // guests get photos with what the camera wrote: where it was, and whose it is
+	Frozen    time.Time // since when nobody but the owner sees it; zero: not
+}
+
+// Defaults are the rules of a thing whose owner set none.
+func Defaults(kind string) Rules {
+	if kind == Album {
+		return Rules{Comment: true, Add: true}
+	}
+	return Rules{}
+}
+
+// Rules reads the rules of a thing.
+func (s *Service) Rules(ctx context.Context, tx *store.Tx, kind string, thing int64) (Rules, error) {
+	r := Defaults(kind)
+	var code, downloads, comment, adding, place, frozen int64
+	err := tx.QueryRow(ctx, `SELECT password, code, downloads, comment, adding, place, frozen FROM link_rules WHERE kind = $1 AND thing = $2`,
+		kind, thing).Scan(&r.Password, &code, &downloads, &comment, &adding, &place, &frozen)
+	if err == store.ErrNoRows {
+		return r, nil
+	}
+	r.Code, r.Downloads, r.Comment, r.Add, r.Place, r.Frozen = code != 0, int(downloads), comment != 0, adding != 0, place != 0, store.Time(frozen)
+	return r, err
+}
+
+// SetRules replaces the rules of a thing; they hold from the next request on.
+func (s *Service) SetRules(ctx context.Context, tx *store.Tx, kind string, thing int64, r Rules) error {
+	_, err := tx.Exec(ctx, `INSERT INTO link_rules (kind, thing, password, code, downloads, comment, adding, place, frozen)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (kind, thing) DO UPDATE SET password = excluded.password, code = excluded.code,
+		downloads = excluded.downloads, comment = excluded.comment, adding = excluded.adding, place = excluded.place, frozen = excluded.frozen`,
+		kind, thing, r.Password, flag(r.Code), r.Downloads, flag(r.Comment), flag(r.Add), flag(r.Place), store.Micros(r.Frozen))
+	return err
+}
+
+// RevokeOne ends one person's link, at once.
+func (s *Service) RevokeOne(ctx context.Context, tx *store.Tx, id ID) error {
+	_, err := tx.Exec(ctx, `UPDATE link SET revoked = $1 WHERE id = $2 AND revoked = 0`, store.Micros(s.now()), int64(id))
+	return err
+}
+
+// Silence says whether the person of a link wants no mails about its thing.
+func (s *Service) Silence(ctx context.Context, tx *store.Tx, id ID, quiet bool) error {
+	var at int64
+	if quiet {
+		at = store.Micros(s.now())
+	}
+	_, err := tx.Exec(ctx, `UPDATE link SET quiet = $1 WHERE id = $2`, at, int64(id))
+	return err
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
