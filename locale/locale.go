@@ -142,3 +142,11 @@ func (p Printer) Date(t time.Time) string {
 	}
 	return fmt.Sprintf("%s %s %s %d", frDays[t.Weekday()], day, frMonths[t.Month()], t.Year())
 }
+
+// Month is a month as people write it: "novembre 2026", "November 2026".
+func (p Printer) Month(t time.Time) string {
+	if p.Lang == "en" {
+		return t.Format("January 2006")
+	}
+	return fmt.Sprintf("%s %d", frMonths[t.Month()], t.Year())
+}
