@@ -47,6 +47,12 @@ func (s *Store) CreateAs(ctx context.Context, account mail.AccountID, name strin
 			}
 		}
 		s.changed(tx, account)
+		if m, err = s.get(ctx, tx, account, name); err != nil {
+			return err
+		}
+		if err := s.born(ctx, tx, m); err != nil {
+			return err
+		}
 		m, err = s.get(ctx, tx, account, name)
 		return err
 	})

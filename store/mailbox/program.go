@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"colporteur/mail"
 	"colporteur/store"
@@ -44,6 +45,12 @@ type Program interface {
 	Delete(ctx context.Context, tx *store.Tx, box Mailbox) error
 }
 
+// Parent is a Program that says what stands behind the mailboxes that are made
+// below its own. An error undoes the making; program "" is an ordinary mailbox.
+type Parent interface {
+	Child(ctx context.Context, tx *store.Tx, parent, box Mailbox) (program string, ref int64, err error)
+}
+
 // How a mail came to a mailbox, or left it.
 type How int
 
@@ -68,6 +75,20 @@ func (s *Store) CreateProgram(ctx context.Context, tx *store.Tx, account mail.Ac
 	s.changed(tx, account)
 	_, err = tx.Exec(ctx, `UPDATE mailbox SET program = $2, ref = $3 WHERE id = $1`, int64(id), program, ref)
 	return id, err
+}
+
+// OfProgram finds the mailbox of an account behind which a program stands, with
+// the program's own ref; kind NotFound. A member may have named it anything.
+func (s *Store) OfProgram(ctx context.Context, tx *store.Tx, account mail.AccountID, program string, ref int64) (Mailbox, error) {
+	m, err := scanMailbox(tx.QueryRow(ctx, `SELECT `+columns+` FROM mailbox WHERE account = $1 AND program = $2 AND ref = $3 ORDER BY id LIMIT 1`,
+		int64(account), program, ref).Scan)
+	return m, missing(err)
+}
+
+// Adopt has a program stand behind a mailbox that was an ordinary one.
+func (s *Store) Adopt(ctx context.Context, tx *store.Tx, box ID, program string, ref int64) error {
+	_, err := tx.Exec(ctx, `UPDATE mailbox SET program = $2, ref = $3 WHERE id = $1`, int64(box), program, ref)
+	return err
 }
 
 // Withdraw is Expunge in the caller's transaction, for a program that takes
@@ -209,6 +230,30 @@ func (s *Store) tellNames(ctx context.Context, tx *store.Tx, were []Mailbox) err
 		}
 	}
 	return nil
+}
+
+// born is for CREATE: box was made below another, whose program may take it in.
+func (s *Store) born(ctx context.Context, tx *store.Tx, box Mailbox) error {
+	i := strings.LastIndexByte(box.Name, '/')
+	if i < 0 {
+		return nil
+	}
+	parent, err := s.get(ctx, tx, box.Account, box.Name[:i])
+	if err != nil || parent.Program == "" {
+		return err
+	}
+	return s.ask(ctx, tx, parent, func(ctx context.Context, p Program, now Mailbox) error {
+		above, ok := p.(Parent)
+		if !ok {
+			return nil
+		}
+		program, ref, err := above.Child(ctx, tx, now, box)
+		if err != nil || program == "" {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE mailbox SET program = $2, ref = $3 WHERE id = $1`, int64(box.ID), program, ref)
+		return err
+	})
 }
 
 // tellEnd is for DELETE: these mails were in the mailbox until now.

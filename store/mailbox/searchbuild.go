@@ -33,7 +33,7 @@ func (s *Store) rebuild(ctx context.Context, account mail.AccountID, first, last
 	var leaves []*leaf
 	sealed := map[blob.ID]blob.Sealed{}
 	err := s.DB.Read(ctx, func(tx *store.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT e.id, e.message, e.prefix, e.sig, m.summary, m.blob FROM email e JOIN message m ON m.id = e.message
+		rows, err := tx.Query(ctx, `SELECT e.id, e.message, e.prefix, e.sig, message.summary, `+keptWith+` FROM email e JOIN message ON message.id = e.message
 			WHERE e.account = $1 AND e.id >= $2 AND e.id <= $3 ORDER BY e.id LIMIT $4`, int64(account), int64(first), int64(last), blockMails)
 		var blobs []blob.ID
 		err = store.Each(rows, err, func(scan func(...any) error) error {

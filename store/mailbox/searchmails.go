@@ -49,6 +49,11 @@ func (g *searching) askMails(ctx context.Context, list []candidate, some []int) 
 	})
 }
 
+// keptWith is the blob that a message's text is kept beside: its only one, or
+// the one its header is in.
+const keptWith = `CASE WHEN message.blob IS NOT NULL THEN message.blob
+	ELSE (SELECT g.blob FROM segment g WHERE g.message = message.id AND g.seq = 0) END`
+
 // sealed reads what is kept beside messages.
 func (s *Store) sealed(ctx context.Context, ids []message.ID) (map[message.ID]blob.Sealed, error) {
 	found := make(map[message.ID]blob.Sealed, len(ids))
@@ -57,13 +62,15 @@ func (s *Store) sealed(ctx context.Context, ids []message.ID) (map[message.ID]bl
 			of := make(map[blob.ID]message.ID, len(ids))
 			blobs := make([]blob.ID, 0, len(ids))
 			set, args := in(nil, ids)
-			rows, err := tx.Query(ctx, `SELECT id, blob FROM message WHERE blob IS NOT NULL AND id IN `+set, args...)
+			rows, err := tx.Query(ctx, `SELECT id, `+keptWith+` FROM message WHERE id IN `+set, args...)
 			err = store.Each(rows, err, func(scan func(...any) error) error {
 				var m message.ID
-				var b blob.ID
+				var b *int64
 				err := scan(&m, &b)
-				of[b] = m
-				blobs = append(blobs, b)
+				if b != nil {
+					of[blob.ID(*b)] = m
+					blobs = append(blobs, blob.ID(*b))
+				}
 				return err
 			})
 			if err != nil {
