@@ -110,6 +110,9 @@ func (p Printer) Size(n int64) string {
 	units := []string{"B", "kB", "MB", "GB", "TB"}
 	if p.Lang == "fr" {
 		units = []string{"octets", "ko", "Mo", "Go", "To"}
+		if n < 2 {
+			units[0] = "octet" // in French none and one are singular
+		}
 	}
 	f, i := float64(n), 0
 	for f >= 999.5 && i < len(units)-1 {

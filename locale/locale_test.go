@@ -157,7 +157,7 @@ func TestPeopleReadSizesAndDatesAsTheyWriteThem(t *testing.T) {
 		n    int64
 		want string
 	}{
-		{"fr", 0, "0 octets"}, {"fr", 999, "999 octets"}, {"fr", 312_000_000, "312 Mo"}, {"fr", 1_400_000_000, "1,4 Go"},
+		{"fr", 0, "0 octet"}, {"fr", 1, "1 octet"}, {"fr", 2, "2 octets"}, {"fr", 999, "999 octets"}, {"fr", 312_000_000, "312 Mo"}, {"fr", 1_400_000_000, "1,4 Go"},
 		{"en", 1_400_000_000, "1.4 GB"}, {"en", 999_600, "1 MB"}, {"en", 12_345, "12 kB"},
 	} {
 		if got := For(c.lang).Size(c.n); got != strings.ReplaceAll(c.want, " ", "\u00a0") {
