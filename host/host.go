@@ -36,6 +36,7 @@ import (
 	"colporteur/webgateway"
 	"colporteur/workflow"
 	"colporteur/workflow/album"
+	"colporteur/workflow/ask"
 	"colporteur/workflow/link"
 	"colporteur/workflow/transfer"
 )
@@ -81,6 +82,7 @@ type Host struct {
 	Reports   *reporting
 	Transfers *transfer.Service
 	Albums    *album.Service
+	Questions *ask.Service
 	Gateway   *webgateway.Gateway
 	Keys      *keyring.Ring
 	Records   *records.Publisher // nil when nobody takes our updates of the DNS

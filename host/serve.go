@@ -187,6 +187,7 @@ func (h *Host) Sweep(ctx context.Context) error {
 	_, err := h.Transfers.Sweep(ctx)
 	step("transfers", err)
 	step("programs", h.Mux.Sweep(ctx))
+	step("questions", h.Questions.Sweep(ctx))
 	step("links", h.Links.Sweep(ctx, memoryAge))
 	step("jobs", h.Queue.Sweep(ctx, memoryAge))
 	step("door", h.Door.Sweep(ctx, memoryAge))

@@ -9,17 +9,19 @@ import (
 	"colporteur/store"
 	"colporteur/store/queue"
 	"colporteur/webgateway"
+	askpage "colporteur/webgateway/ask"
 	"colporteur/webgateway/page"
 	"colporteur/webgateway/share"
 	"colporteur/workflow"
 	"colporteur/workflow/album"
+	"colporteur/workflow/ask"
 	"colporteur/workflow/link"
 	"colporteur/workflow/picture"
 	"colporteur/workflow/transfer"
 )
 
 // paths is where a link of a kind is opened.
-var paths = map[string]string{link.Transfer: "/t/", link.Album: "/a/"}
+var paths = map[string]string{link.Transfer: "/t/", link.Album: "/a/", link.Hand: "/d/", link.Question: "/c/", link.Settings: "/n/"}
 
 func (h *Host) wireWorkflow(ctx context.Context) error {
 	now, log, url := h.opt.Now, h.opt.Log, h.Config.Web.URL
@@ -37,12 +39,13 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	h.Albums = &album.Service{DB: h.DB, Blobs: h.Blobs, Links: h.Links, Post: post, LangOf: lang, Now: now, Log: log,
 		Pictures: &picture.Maker{Dir: filepath.Join(h.Config.Data, "tmp")}}
 	h.Mux = &workflow.Mux{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Post: post, Trace: h.Trace.Note, Now: now, Log: log}
+	h.Questions = &ask.Service{DB: h.DB, Links: h.Links, Post: post, To: map[string]ask.Answered{}, Now: now, Log: log}
 	guide := &workflow.Guide{Site: url}
 	for pattern, p := range map[string]workflow.Processor{
 		"envoi": h.Transfers, "envoi+{days}": h.Transfers, "send": h.Transfers, "send+{days}": h.Transfers,
 		"album+{name}": h.Albums, "album-{name}": h.Albums,
 		"aide": guide, "help": guide,
-		"r.{token}": &workflow.Replies{Links: h.Links, To: map[string]workflow.Commanded{link.Transfer: h.Transfers, link.Album: h.Albums}},
+		"r.{token}": &workflow.Replies{Links: h.Links, To: map[string]workflow.Commanded{link.Transfer: h.Transfers, link.Album: h.Albums, link.Question: h.Questions}},
 	} {
 		h.Mux.Handle(pattern, p)
 	}
@@ -62,6 +65,7 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	pages := &page.Pages{Log: log}
 	h.Gateway = &webgateway.Gateway{Hostname: h.Config.Hostname, URL: url, Pages: pages, Healthy: h.Healthy, Log: log,
 		Domain: h.firstDomain,
+		Ask:    &askpage.Pages{Pages: pages, Questions: h.Questions},
 		Share:  &share.Share{Pages: pages, Transfers: h.Transfers, Albums: h.Albums, Blobs: h.Blobs, URL: url}}
 	return nil
 }

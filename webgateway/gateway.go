@@ -14,6 +14,7 @@ import (
 
 	"colporteur/locale"
 	"colporteur/mail"
+	"colporteur/webgateway/ask"
 	"colporteur/webgateway/page"
 	"colporteur/webgateway/share"
 )
@@ -24,6 +25,7 @@ type Gateway struct {
 	Domain   func(context.Context) string // the first mail domain, for the addresses on the home page
 	URL      string                       // the public address of this site; links are never made from a Host header
 	Share    *share.Share
+	Ask      *ask.Pages
 	Pages    *page.Pages
 	Healthy  func(context.Context) error // nil when the host takes work
 	// STS is the MTA-STS policy of a domain, false when the domain is not ours
@@ -46,6 +48,9 @@ func (g *Gateway) Handler() http.Handler {
 	})
 	mux.Handle("GET /.well-known/mta-sts.txt", g.Pages.Handle(g.sts))
 	g.Share.Routes(mux)
+	if g.Ask != nil {
+		g.Ask.Routes(mux)
+	}
 	mux.Handle("/", g.Pages.Handle(func(http.ResponseWriter, *http.Request) error {
 		return mail.Refuse(mail.NotFound, "kind-not-found")
 	}))

@@ -21,6 +21,8 @@ const (
 	Stop   Word = "stop"
 	Extend Word = "extend"
 	Recall Word = "recall"
+	Yes    Word = "yes"
+	No     Word = "no"
 )
 
 // vocabulary is every word in either language, as people write them.
@@ -28,6 +30,8 @@ var vocabulary = map[string]Word{
 	"aide": Help, "help": Help,
 	"stop": Stop, "arret": Stop,
 	"prolonger": Extend, "prolongez": Extend, "prolonge": Extend, "extend": Extend,
+	"oui": Yes, "yes": Yes,
+	"non": No, "no": No,
 	"rappeler": Recall, "rappelez": Recall, "rappelle": Recall, "recall": Recall,
 }
 
