@@ -4,6 +4,11 @@ GO      ?= go
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 DEMO    ?= demo
 
+# The scripts of the guests' pages. The pages are complete without them, so a
+# machine without npm builds a host whose pages have none.
+GUEST   = webgateway/guest
+SCRIPTS = $(if $(shell command -v npm),webgateway/page/assets/built/album.js)
+
 export CGO_ENABLED = 0
 # HEIC is decoded in a sandbox (WASM), never by a library of the system's in our own process.
 export GOFLAGS += -tags=nodynamic
@@ -13,19 +18,27 @@ export GOFLAGS += -tags=nodynamic
 run: build
 	@exec bin/colporteur demo --data $(DEMO)
 
-build:
+build: $(SCRIPTS)
 	@mkdir -p bin
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/colporteur ./cmd/colporteur
+
+$(SCRIPTS): $(GUEST)/node_modules/.package-lock.json $(GUEST)/build.mjs $(wildcard $(GUEST)/src/*)
+	@cd $(GUEST) && node build.mjs
+	@touch $@
+
+$(GUEST)/node_modules/.package-lock.json: $(GUEST)/package-lock.json
+	@cd $(GUEST) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 # What the tests use besides Go: the real servers and mail programs.
 deps:
 	@deploy/test-deps
 
-test: deps vet
+test: deps vet $(SCRIPTS)
 	$(GO) test -timeout 15m ./...
 
 # The same with the race detector, which needs a C compiler.
-race: deps
+race: deps $(SCRIPTS)
 	CGO_ENABLED=1 $(GO) test -race -timeout 25m ./...
 
 vet:

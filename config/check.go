@@ -13,6 +13,9 @@ import (
 // and encoded files are larger than the files.
 const MaxDrop Size = 3 << 30
 
+// MinOutgoing bounds limits.outgoing, and a member's own, from below.
+const MinOutgoing Size = 1 << 20
+
 type report func(key, format string, args ...any)
 
 // check looks at every value; complete has run.
@@ -68,6 +71,9 @@ func check(c *Config, bad report) {
 	}
 	if c.Limits.Drop <= 0 || c.Limits.Drop > MaxDrop {
 		bad("limits.drop", "must be above 0 and at most %s", MaxDrop)
+	}
+	if c.Limits.Outgoing < MinOutgoing {
+		bad("limits.outgoing", "must be at least %s: smaller mail passes everywhere", MinOutgoing)
 	}
 }
 

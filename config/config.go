@@ -140,8 +140,9 @@ type Sieve struct {
 }
 
 type Limits struct {
-	Message Size `toml:"message"`
-	Drop    Size `toml:"drop"`
+	Message  Size `toml:"message"`
+	Drop     Size `toml:"drop"`
+	Outgoing Size `toml:"outgoing"` // encoded; what hosts elsewhere take
 }
 
 // Networks are CIDR prefixes; a bare address is its own network.
@@ -162,7 +163,7 @@ func Defaults(profile string) Config {
 		Secrets:  Secrets{Key: "/etc/colporteur/key"},
 		Metrics:  Metrics{Listen: List{"127.0.0.1:9465"}},
 		Sieve:    Sieve{Listen: List{":4190"}},
-		Limits:   Limits{Message: 50 << 20, Drop: MaxDrop},
+		Limits:   Limits{Message: 50 << 20, Drop: MaxDrop, Outgoing: 15 << 20},
 	}
 	if profile == Dev {
 		c.TLS.Mode = SelfSigned

@@ -45,7 +45,12 @@ func (d *Door) File(ctx context.Context, u mail.User, to mailbox.Mailbox, next f
 		if err := d.roomIn(ctx, u, to.Account, size+max(up.Size, 0)); err != nil {
 			return nil, err
 		}
-		s, err := d.spool(ctx, up.Body, nil, nil, encoded(d.dropLimit()), u.Address.Domain)
+		var s *spooled
+		if up.Size >= ownCopy {
+			s, err = d.spoolApart(ctx, up.Body)
+		} else {
+			s, err = d.spool(ctx, up.Body, nil, nil, encoded(d.dropLimit()), u.Address.Domain)
+		}
 		if err != nil {
 			return nil, kinded(err)
 		}
@@ -66,11 +71,14 @@ func (d *Door) File(ctx context.Context, u mail.User, to mailbox.Mailbox, next f
 	err = d.DB.Write(ctx, func(tx *store.Tx) error {
 		placed = placed[:0]
 		for _, m := range mails {
-			if err := d.Messages.Insert(ctx, tx, m.draft); err != nil {
+			draft, err := d.shared(ctx, tx, to.Account, m.draft)
+			if err != nil {
+				return err
+			}
+			if err := d.Messages.Insert(ctx, tx, draft); err != nil {
 				return err
 			}
 			var p mailbox.Placed
-			var err error
 			if old == nil {
 				p, err = d.Mailboxes.Append(ctx, tx, to.Account, to.ID, m.in)
 			} else {

@@ -51,7 +51,8 @@ type Door struct {
 	Mailboxes *mailbox.Store
 	Queue     *queue.Queue
 	Directory Directory
-	Quotas    Quotas // nil: nothing limits what members file in mailboxes of others
+	Quotas    Quotas    // nil: nothing limits what members file in mailboxes of others
+	Lightener Lightener // nil: every mail leaves as it is
 
 	// Judge is asked about mail from outside; nil believes nothing and says nothing.
 	Judge      Judge
@@ -232,6 +233,12 @@ func (d *Door) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) e
 		return kinded(err)
 	}
 	s.complete(env, head)
+	if !claimed(env) {
+		if s.limit, err = d.lighten(ctx, env, s); err != nil {
+			d.Blobs.Discard(s.draft.Refs...)
+			return err
+		}
+	}
 	commit := d.commit
 	if env.Release.After(d.now()) {
 		commit = d.hold
@@ -252,12 +259,17 @@ func (d *Door) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) e
 // as it streams. A mail that is refused leaves nothing behind.
 func (d *Door) spoolJudged(ctx context.Context, env *mail.Envelope, head *header, body io.Reader) (*spooled, error) {
 	if d.Judge == nil || env.Origin == mail.FromSystem {
-		return d.spool(ctx, body, nil, nil, encoded(d.messageLimit()), d.domainOf(env))
+		limit := encoded(d.messageLimit())
+		if env.Origin == mail.FromMember {
+			limit, body = d.submitted(ctx, env, body)
+		}
+		return d.spool(ctx, body, nil, nil, limit, d.domainOf(env))
 	}
 	head.cuts = d.Judge.Forged(head.raw)
 	if env.Origin == mail.FromMember {
 		head.results = d.Judge.Field(nil, env.User.Address.String())
-		return d.spool(ctx, body, nil, head.cuts, encoded(d.messageLimit()), d.domainOf(env))
+		limit, body := d.submitted(ctx, env, body)
+		return d.spool(ctx, body, nil, head.cuts, limit, d.domainOf(env))
 	}
 	ctx, cancel := context.WithCancel(ctx) // a client that hangs up ends the judging too
 	defer cancel()

@@ -61,6 +61,7 @@ type routes struct {
 	relays    []Relay
 	programs  []Program
 	reports   []Program
+	outgoing  *Outgoing
 }
 
 func (d *Door) route(ctx context.Context, env *mail.Envelope, head *header) (*routes, error) {
@@ -146,6 +147,9 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 	if err != nil {
 		return err
 	}
+	if s.limit > 0 {
+		rt.lighten(env, s.draft.Size, s.limit, encoded(d.messageLimit()))
+	}
 	received := d.received(env)
 	jobs := make([]queue.Job, 0, len(rt.relays)+len(rt.programs))
 	drafts := []*message.Draft{s.draft}
@@ -180,6 +184,14 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 		}
 		jobs = append(jobs, queue.Job{Kind: JobProgram, Lane: p.Sender.Address.Key(), Payload: payload, Message: int64(s.draft.ID)})
 	}
+	if o := rt.outgoing; o != nil {
+		o.Prefix, o.Message = slices.Concat(received, head.missing), s.draft.ID
+		payload, err := json.Marshal(o)
+		if err != nil {
+			return err
+		}
+		jobs = append(jobs, queue.Job{Kind: JobOutgoing, Key: OutgoingKey(env.ID), Lane: env.User.Address.Key(), Payload: payload, Message: int64(s.draft.ID)})
+	}
 	for i := range rt.reports {
 		p := &rt.reports[i]
 		p.Message = s.draft.ID
@@ -208,6 +220,13 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 			}
 		}
 		for _, m := range drafts {
+			if claimed(env) { // its files may be in the member's own copy already
+				shared, err := d.shared(ctx, tx, env.User.Account, m)
+				if err != nil {
+					return err
+				}
+				m = shared
+			}
 			if err := d.Messages.Insert(ctx, tx, m); err != nil {
 				return err
 			}

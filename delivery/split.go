@@ -140,6 +140,9 @@ func (s *splitter) endLeaf() error {
 	if l.exact > 0 {
 		// The segment stands before the literal rest that followed it, if any.
 		seg := message.Segment{Kind: l.kind, Blob: ref.ID, Length: l.exact}
+		if l.kind == message.Base64 {
+			seg.Kind = message.Columns(l.columns())
+		}
 		s.segs = append(s.segs[:l.at], append([]message.Segment{seg}, s.segs[l.at:]...)...)
 	}
 	return nil
@@ -185,9 +188,9 @@ func (s *splitter) abort() {
 
 // leaf decodes one body.
 //
-// As long as a base64 body comes in lines of 76 characters, the decoded bytes
-// are enough to make the lines again. From the first irregular line on the
-// octets are also kept as they came.
+// As long as a base64 body comes in lines of one length, the decoded bytes are
+// enough to make the lines again. From the first irregular line on the octets
+// are also kept as they came.
 type leaf struct {
 	s       *splitter
 	part    *mail.Part
@@ -201,6 +204,7 @@ type leaf struct {
 	regular bool
 	damaged bool
 
+	chars int    // of a line; 0 until the first has come
 	line  []byte // an unfinished line of a regular body, or the characters of an unfinished quantum of an irregular one
 	crlf  bool   // a line end was seen that the next line must follow
 	batch []byte // decoded, not written yet
@@ -242,9 +246,9 @@ func (l *leaf) put(p []byte) error {
 }
 
 const (
-	lineChars = 76
-	wireLine  = lineChars + 2
-	batchSize = message.LineBytes * 1024
+	lineChars  = 76
+	leastChars = 60 // a shorter first line is no custom of a program's
+	batchSize  = message.LineBytes * 1024
 )
 
 func (l *leaf) base64(p []byte) error {
@@ -256,9 +260,10 @@ func (l *leaf) base64(p []byte) error {
 		if !l.regular {
 			return l.loose(p)
 		}
-		if len(l.line) == 0 && len(p) >= wireLine && p[lineChars] == '\r' && p[lineChars+1] == '\n' {
-			if l.fullLine(p[:lineChars]) {
-				p = p[wireLine:]
+		chars := l.columns()
+		if len(l.line) == 0 && len(p) >= chars+2 && p[chars] == '\r' && p[chars+1] == '\n' {
+			if l.fullLine(p[:chars]) {
+				p = p[chars+2:]
 				if err := l.drain(false); err != nil {
 					return err
 				}
@@ -266,18 +271,21 @@ func (l *leaf) base64(p []byte) error {
 			}
 		}
 		// Not a whole line at hand: collect one.
-		k := wireLine - len(l.line)
+		k := chars + 2 - len(l.line)
 		if i := bytes.IndexByte(p, '\n'); i >= 0 && i < k {
 			k = i + 1
 		}
 		k = min(k, len(p))
 		l.line = append(l.line, p[:k]...)
 		p = p[k:]
-		if len(l.line) < wireLine && l.line[len(l.line)-1] != '\n' {
+		if len(l.line) < chars+2 && l.line[len(l.line)-1] != '\n' {
 			continue
 		}
 		line := l.line
-		if len(line) == wireLine && line[lineChars] == '\r' && line[lineChars+1] == '\n' && l.fullLine(line[:lineChars]) {
+		if n := len(line) - 2; l.chars == 0 && n >= leastChars && n%4 == 0 && line[n] == '\r' && line[n+1] == '\n' {
+			l.chars, chars = n, n
+		}
+		if len(line) == chars+2 && line[chars] == '\r' && line[chars+1] == '\n' && l.fullLine(line[:chars]) {
 			l.line = l.line[:0]
 			if err := l.drain(false); err != nil {
 				return err
@@ -291,20 +299,28 @@ func (l *leaf) base64(p []byte) error {
 	return nil
 }
 
-// fullLine decodes a line of 76 characters, or says that it is not one.
+// fullLine decodes a line of full length, or says that it is not one.
 func (l *leaf) fullLine(line []byte) bool {
 	if bytes.IndexByte(line, '=') >= 0 { // padding: only the last line may be short
 		return false
 	}
-	n := len(l.batch)
-	k, err := base64.StdEncoding.Decode(l.batch[n:n+message.LineBytes], line)
-	if err != nil || k != message.LineBytes {
+	n, bytes := len(l.batch), len(line)/4*3
+	k, err := base64.StdEncoding.Decode(l.batch[n:n+bytes], line)
+	if err != nil || k != bytes {
 		return false
 	}
-	l.batch = l.batch[:n+message.LineBytes]
-	l.exact += message.LineBytes
-	l.crlf = true
+	l.batch = l.batch[:n+bytes]
+	l.exact += int64(bytes)
+	l.chars, l.crlf = len(line), true
 	return true
+}
+
+// columns is the length of a line, as the first one has it.
+func (l *leaf) columns() int {
+	if l.chars == 0 {
+		return lineChars
+	}
+	return l.chars
 }
 
 func (l *leaf) drain(all bool) error {
@@ -391,7 +407,7 @@ func (l *leaf) endBase64() error {
 	if l.regular && len(l.line) > 0 {
 		// The last line: shorter, or without its line end, which is the boundary's.
 		text := bytes.TrimSuffix(l.line, []byte("\r\n"))
-		if plain, err := base64.StdEncoding.Strict().DecodeString(string(text)); err == nil && len(plain) > 0 && len(text) <= lineChars {
+		if plain, err := base64.StdEncoding.Strict().DecodeString(string(text)); err == nil && len(plain) > 0 && len(text) <= l.columns() {
 			l.batch = append(l.batch, plain...)
 			l.exact += int64(len(plain))
 			after := l.line[len(text):]

@@ -17,6 +17,7 @@ import (
 type spooled struct {
 	draft *message.Draft
 	words []byte // search signature
+	limit int64  // not 0: it is too large for hosts elsewhere, which take this many octets
 }
 
 // complete fills in what a member's mail program left to us.

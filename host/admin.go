@@ -1,70 +1,53 @@
 package host
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
 
 	"colporteur/locale"
-	"colporteur/locale/letter"
 	"colporteur/mail"
 	"colporteur/smtp/relay"
 	"colporteur/smtp/relay/provider"
+	"colporteur/store"
+	"colporteur/workflow/notify"
 )
 
 // tellAdmin mails whoever reads postmaster at domain, once for each key. They
 // read it in their own language when they are a member, else in French and
-// English. A key that was told is not told again for thirty days.
+// English; a member hears it as soon as they chose. A key that was told is not
+// told again for thirty days.
 func (h *Host) tellAdmin(ctx context.Context, domain, key string, subject mail.Text, paragraphs ...mail.Text) error {
 	if domain == "" {
 		domain = h.firstDomain(ctx)
 	}
 	to := mail.Address{Local: "postmaster", Domain: domain}
+	n := notify.Note{Kind: notify.Admin, Key: domain + ":" + key, To: to, From: to}
 	langs := locale.Langs
 	if dest, err := h.Accounts.Resolve(ctx, to); err == nil && len(dest) > 0 && dest[0].Lang != "" {
 		langs = []string{locale.For(dest[0].Lang).Lang}
+		if m, err := h.Accounts.ByAddress(ctx, dest[0].Addr); err == nil && len(dest) == 1 {
+			n.Member = m.ID
+		}
 	}
+	n.Lang = langs[0]
 	var subjects []string
-	l := letter.Letter{}
 	for i, lang := range langs {
 		p := locale.For(lang)
 		if i > 0 {
-			l.Small("———")
+			n.Letter.Small("———")
 		}
 		subjects = append(subjects, p.Text(subject))
 		for _, t := range paragraphs {
 			for line := range strings.SplitSeq(p.Text(t), "\n") {
-				l.Para(line)
+				n.Letter.Para(line)
 			}
 		}
 	}
-	l.Subject = strings.Join(subjects, " / ")
-	html, err := l.HTML(langs[0], nil)
-	if err != nil {
-		return err
-	}
-	now := h.opt.Now()
-	c := mail.Compose{
-		From:      mail.Mailbox{Name: "Colporteur", Addr: to.String()},
-		To:        []mail.Mailbox{{Addr: to.String()}},
-		Subject:   l.Subject,
-		MessageID: fmt.Sprintf("admin-%d@%s", now.UnixMicro(), h.Config.Hostname),
-		Date:      now,
-		Lang:      langs[0],
-		Auto:      "auto-generated",
-		Text:      l.Text(nil),
-		HTML:      string(html),
-	}
-	var b bytes.Buffer
-	if _, err := c.WriteTo(&b); err != nil {
-		return err
-	}
-	env := &mail.Envelope{ID: fmt.Sprintf("admin-%x", now.UnixMicro()), Origin: mail.FromSystem, Once: "admin:" + domain + ":" + key,
-		To: []mail.Recipient{{Address: to, Notify: mail.NotifyNever}}, Client: mail.Client{Protocol: "LOCAL"}, Received: now}
-	return h.Door.Accept(ctx, env, &b)
+	n.Line = strings.Join(subjects, " / ")
+	n.Letter.Subject = n.Line
+	return h.DB.Write(ctx, func(tx *store.Tx) error { return h.Notify.Tell(ctx, tx, n) })
 }
 
 // adminWait bounds how long telling the admin may hold up what it is about.

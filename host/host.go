@@ -38,7 +38,10 @@ import (
 	"colporteur/workflow/album"
 	"colporteur/workflow/ask"
 	"colporteur/workflow/link"
+	"colporteur/workflow/notify"
+	"colporteur/workflow/outgoing"
 	"colporteur/workflow/transfer"
+	"colporteur/workflow/upload"
 )
 
 // Options are what a Host needs beside its configuration.
@@ -82,7 +85,10 @@ type Host struct {
 	Reports   *reporting
 	Transfers *transfer.Service
 	Albums    *album.Service
+	Notify    *notify.Service
 	Questions *ask.Service
+	Outgoing  *outgoing.Service
+	Places    *upload.Service
 	Gateway   *webgateway.Gateway
 	Keys      *keyring.Ring
 	Records   *records.Publisher // nil when nobody takes our updates of the DNS
@@ -211,10 +217,10 @@ func (h *Host) wireProtocols() {
 	render := func(lang string, t mail.Text) string { return locale.For(lang).Text(t) }
 	h.SMTP = &smtp.Server{Hostname: cfg.Hostname, Door: h.Door, Accounts: h.Accounts, Verifiers: verifiers{h.Accounts}, OfferSCRAM: cfg.Login.SCRAM,
 		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxMessage: int64(cfg.Limits.Message), MaxDrop: int64(cfg.Limits.Drop),
-		WebURL: cfg.Web.URL, ProxyFrom: cfg.SMTP.ProxyProtocolFrom, Alarm: h.alarm, Render: render, Now: h.opt.Now, Log: h.opt.Log}
+		WebURL: cfg.Web.URL, ProxyFrom: cfg.SMTP.ProxyProtocolFrom, Alarm: h.alarm, SignedIn: h.Notify.SignedIn, Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.IMAP = &imap.Server{Mailboxes: h.Mailboxes, Accounts: h.Accounts, Appender: h.Door, Verifiers: imapVerifiers{h.Accounts}, OfferSCRAM: cfg.Login.SCRAM, Quotas: h.Accounts,
 		Hidden: func(ctx context.Context, u mail.User) ([]string, error) { return h.Accounts.Hidden(ctx, u.ID) }, Hostname: cfg.Hostname,
-		TLS: h.opt.TLS, InsecureAuthFrom: insecure, MaxAppend: int64(cfg.Limits.Drop), PerIP: cfg.IMAP.PerAddress, PerMember: cfg.IMAP.PerMember,
+		TLS: h.opt.TLS, InsecureAuthFrom: insecure, SignedIn: h.Notify.SignedIn, MaxAppend: int64(cfg.Limits.Drop), PerIP: cfg.IMAP.PerAddress, PerMember: cfg.IMAP.PerMember,
 		Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay = &relay.Relay{Queue: h.Queue, Messages: h.Messages, Resolver: h.opt.DNS, Door: h.Door, Hostname: cfg.Hostname,
 		Port: cfg.Relay.Port, AllowPrivate: cfg.Relay.AllowPrivate, Smarthost: cfg.Relay.Smarthost,

@@ -11,11 +11,14 @@ import (
 	"colporteur/webgateway"
 	askpage "colporteur/webgateway/ask"
 	"colporteur/webgateway/page"
+	"colporteur/webgateway/settings"
 	"colporteur/webgateway/share"
+	uploadpage "colporteur/webgateway/upload"
 	"colporteur/workflow"
 	"colporteur/workflow/album"
 	"colporteur/workflow/ask"
 	"colporteur/workflow/link"
+	"colporteur/workflow/notify"
 	"colporteur/workflow/picture"
 	"colporteur/workflow/transfer"
 )
@@ -39,19 +42,28 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	h.Albums = &album.Service{DB: h.DB, Blobs: h.Blobs, Links: h.Links, Post: post, LangOf: lang, Now: now, Log: log,
 		Pictures: &picture.Maker{Dir: filepath.Join(h.Config.Data, "tmp")}}
 	h.Mux = &workflow.Mux{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Post: post, Trace: h.Trace.Note, Now: now, Log: log}
+	h.Notify = &notify.Service{DB: h.DB, Links: h.Links, Post: post, Key: subkey(h.opt.Key, "place"), Now: now, Log: log}
+	h.Transfers.Notify = h.Notify
+	h.Albums.Notify, h.Albums.Queue = h.Notify, h.Queue
 	h.Questions = &ask.Service{DB: h.DB, Links: h.Links, Post: post, To: map[string]ask.Answered{}, Now: now, Log: log}
+	h.wireOutgoing(post)
+	h.wireUpload(post)
 	guide := &workflow.Guide{Site: url}
 	for pattern, p := range map[string]workflow.Processor{
 		"envoi": h.Transfers, "envoi+{days}": h.Transfers, "send": h.Transfers, "send+{days}": h.Transfers,
 		"album+{name}": h.Albums, "album-{name}": h.Albums,
 		"aide": guide, "help": guide,
-		"r.{token}": &workflow.Replies{Links: h.Links, To: map[string]workflow.Commanded{link.Transfer: h.Transfers, link.Album: h.Albums, link.Question: h.Questions}},
+		"r.{token}": &workflow.Replies{Links: h.Links, To: map[string]workflow.Commanded{link.Transfer: h.Transfers, link.Album: h.Albums, link.Question: h.Questions, link.Settings: h.Notify, link.Hand: h.Places}},
+		"depot":     h.Places, "collect": h.Places,
 	} {
 		h.Mux.Handle(pattern, p)
 	}
 	// Pictures are heavy: few at once, and one person's many do not hold up the others.
 	h.Queue.Handle(delivery.JobProgram, queue.Options{Workers: 4, PerLane: 2}, h.Mux.Work)
+	// What can wait gives way to what somebody waits for.
+	h.Queue.Handle(album.JobFinish, queue.Options{Workers: 1}, h.Albums.Finish)
 	h.Queue.Handle(workflow.JobNotice, queue.Options{Workers: 8}, post.Work)
+	h.Queue.Handle(notify.JobDigest, queue.Options{}, h.Notify.Work)
 	h.Accounts.Removed = func(ctx context.Context, tx *store.Tx, account mail.AccountID) error {
 		if err := h.Transfers.Removed(ctx, tx, account); err != nil {
 			return err
@@ -59,14 +71,25 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 		if err := h.Albums.Removed(ctx, tx, account); err != nil {
 			return err
 		}
+		if err := h.Outgoing.Removed(ctx, tx, account); err != nil {
+			return err
+		}
+		if err := h.Places.Removed(ctx, tx, account); err != nil {
+			return err
+		}
+		if err := h.Notify.Removed(ctx, tx, account); err != nil {
+			return err
+		}
 		return h.Mailboxes.DeleteAccount(ctx, tx, account)
 	}
 
 	pages := &page.Pages{Log: log}
 	h.Gateway = &webgateway.Gateway{Hostname: h.Config.Hostname, URL: url, Pages: pages, Healthy: h.Healthy, Log: log,
-		Domain: h.firstDomain,
-		Ask:    &askpage.Pages{Pages: pages, Questions: h.Questions},
-		Share:  &share.Share{Pages: pages, Transfers: h.Transfers, Albums: h.Albums, Blobs: h.Blobs, URL: url}}
+		Domain:   h.firstDomain,
+		Ask:      &askpage.Pages{Pages: pages, Questions: h.Questions},
+		Settings: &settings.Pages{Pages: pages, Notify: h.Notify},
+		Upload:   &uploadpage.Upload{Pages: pages, Places: h.Places, URL: url, Log: log},
+		Share:    &share.Share{Pages: pages, Transfers: h.Transfers, Albums: h.Albums, Blobs: h.Blobs, URL: url, Domain: h.firstDomain}}
 	return nil
 }
 

@@ -201,6 +201,9 @@ func (s *session) enter(name string, u mail.User, err error) error {
 		s.pause(time.Duration(s.failed) * delay)
 		return err
 	}
+	if s.srv.SignedIn != nil {
+		s.srv.SignedIn(s.ctx, u, s.client())
+	}
 	s.user, s.failed, s.wrong = u, 0, 0
 	s.conn.signedIn(true, time.Time{})
 	s.d.Limits = wire.After

@@ -44,6 +44,9 @@ type Server struct {
 	// without TLS; nil: nobody may.
 	InsecureAuthFrom func(netip.Addr) bool
 
+	// SignedIn hears of every sign-in; nil hears nothing.
+	SignedIn func(ctx context.Context, u mail.User, c mail.Client)
+
 	JMAP string // where the same mail is served over JMAP (RFC 9698); "" is nowhere
 
 	MaxAppend int64 // octets of one APPEND; 0 is 64 MiB

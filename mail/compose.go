@@ -30,6 +30,7 @@ type Compose struct {
 	Lang       string  // Content-Language
 	Auto       string  // Auto-Submitted (RFC 3834 §5): "auto-replied", "auto-generated"; "" for none
 	Extra      []Field // in front of the MIME fields, in this order; values are encoded as text
+	Bare       []Field // after Extra; values are for programs, such as addresses of pages, and are never encoded
 
 	Text        string // any line ends
 	HTML        string // the same for those who like it; "" for none
@@ -97,6 +98,11 @@ func (c *Compose) fields(h *headerWriter) {
 	for _, f := range c.Extra {
 		if isFieldName(f.Name) {
 			h.text(f.Name, f.Value)
+		}
+	}
+	for _, f := range c.Bare {
+		if isFieldName(f.Name) {
+			h.token(f.Name, f.Value)
 		}
 	}
 	h.token("MIME-Version", "1.0")

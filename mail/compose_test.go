@@ -302,3 +302,17 @@ func TestAReportHasItsThreeParts(t *testing.T) {
 		t.Error("a header and a mail at once")
 	}
 }
+
+func TestAddressOfAPageStaysWholeInAField(t *testing.T) {
+	t.Parallel()
+	page := "https://" + strings.Repeat("long.", 12) + "example/n/abcdefghijklmnopqrstuvwxyz/stop/album"
+	c := Compose{From: Mailbox{Addr: "a@home.test"}, Bare: []Field{{"List-Unsubscribe", "<" + page + ">, <mailto:r.token@home.test?subject=STOP>"}, {"X\r\nY: z", "no"}}}
+	var b strings.Builder
+	if _, err := c.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "List-Unsubscribe: <"+page+">,\r\n <mailto:r.token@home.test?subject=STOP>\r\n") &&
+		!strings.Contains(b.String(), "List-Unsubscribe:\r\n <"+page+">,\r\n <mailto:r.token@home.test?subject=STOP>\r\n") || strings.Contains(b.String(), "Y: z") {
+		t.Errorf("the field:\n%s", b.String())
+	}
+}

@@ -119,6 +119,9 @@ type Server struct {
 	// stolen password does; nil hears nothing.
 	Alarm func(u mail.User, ip netip.Addr, limit int)
 
+	// SignedIn hears of every sign-in; nil hears nothing.
+	SignedIn func(ctx context.Context, u mail.User, c mail.Client)
+
 	// ProxyFrom are the networks that must open with a PROXY header (version 1
 	// or 2) and are believed.
 	ProxyFrom []netip.Prefix

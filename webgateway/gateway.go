@@ -10,13 +10,16 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"colporteur/locale"
 	"colporteur/mail"
 	"colporteur/webgateway/ask"
 	"colporteur/webgateway/page"
+	"colporteur/webgateway/settings"
 	"colporteur/webgateway/share"
+	"colporteur/webgateway/upload"
 )
 
 // Gateway answers HTTP for one host.
@@ -26,6 +29,8 @@ type Gateway struct {
 	URL      string                       // the public address of this site; links are never made from a Host header
 	Share    *share.Share
 	Ask      *ask.Pages
+	Settings *settings.Pages
+	Upload   *upload.Upload
 	Pages    *page.Pages
 	Healthy  func(context.Context) error // nil when the host takes work
 	// STS is the MTA-STS policy of a domain, false when the domain is not ours
@@ -51,11 +56,18 @@ func (g *Gateway) Handler() http.Handler {
 	if g.Ask != nil {
 		g.Ask.Routes(mux)
 	}
+	if g.Settings != nil {
+		g.Settings.Routes(mux)
+	}
+	if g.Upload != nil {
+		g.Upload.Routes(mux)
+	}
 	mux.Handle("/", g.Pages.Handle(func(http.ResponseWriter, *http.Request) error {
 		return mail.Refuse(mail.NotFound, "kind-not-found")
 	}))
 	// A form on another site cannot press our buttons.
 	guard := http.NewCrossOriginProtection()
+	guard.AddInsecureBypassPattern(settings.OneClick)
 	guard.SetDenyHandler(g.Pages.Handle(func(http.ResponseWriter, *http.Request) error {
 		return mail.Refuse(mail.Policy, "kind-policy")
 	}))
@@ -66,7 +78,7 @@ func (g *Gateway) Handler() http.Handler {
 // our forms have no fields, and whoever drips bytes holds a connection.
 func small(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
+		if r.ContentLength != 0 && !strings.HasPrefix(r.URL.Path, "/d/") { // those bound themselves
 			r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(30 * time.Second)) // an error: not a socket
 		}

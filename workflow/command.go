@@ -48,7 +48,7 @@ func ParseWord(subject, text string) Word {
 		if line == "" {
 			continue
 		}
-		if quotes(line) || n == looked {
+		if Quotes(line) || n == looked {
 			break
 		}
 		n++
@@ -68,8 +68,8 @@ func ParseWord(subject, text string) Word {
 	return None
 }
 
-// quotes says that a line begins what a reply replies to.
-func quotes(line string) bool {
+// Quotes says that a line begins what a reply replies to.
+func Quotes(line string) bool {
 	if strings.HasPrefix(line, ">") || strings.HasPrefix(line, "|") || strings.HasPrefix(line, "-----") || strings.HasPrefix(line, "_____") {
 		return true
 	}
@@ -111,6 +111,13 @@ type Commanded interface {
 	// Command does what the owner of the thing behind l replied. The link may
 	// have ended. It is called again when the mail is processed again.
 	Command(ctx context.Context, in *Inbound, l link.Link, w Word) error
+}
+
+// Answerable is a program whose guests may answer the mails they get about it.
+type Answerable interface {
+	// Answer takes in what the guest of l wrote. It is called again when the mail
+	// is processed again.
+	Answer(ctx context.Context, in *Inbound, l link.Link) error
 }
 
 // Replies processes mail to r.{token}: the address names the thing and the

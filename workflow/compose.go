@@ -47,13 +47,16 @@ func (p *Post) compose(ctx context.Context, n *Notice) (io.Reader, error) {
 		ReplyTo:   replyTo,
 		To:        []mail.Mailbox{mailbox(n.ToName, n.To)},
 		Subject:   bound(n.Letter.Subject, 200),
-		MessageID: strings.ReplaceAll(n.once(), "/", ".") + "@" + p.Hostname,
+		MessageID: n.Name() + "@" + p.Hostname,
 		Date:      p.now(),
 		Lang:      n.Lang,
 		Auto:      "auto-generated",
 		Extra:     []mail.Field{{Name: "X-Auto-Response-Suppress", Value: "All"}}, // Exchange does not know Auto-Submitted
 		Text:      n.Letter.Text(url),
 		HTML:      string(html),
+	}
+	if c.Bare, err = p.stop(ctx, n); err != nil {
+		return nil, err
 	}
 	if n.Replied {
 		c.Auto = "auto-replied"
@@ -84,6 +87,25 @@ func (p *Post) replyTo(ctx context.Context, n *Notice) ([]mail.Mailbox, error) {
 		return []mail.Mailbox{{Addr: n.ReplyTo.String()}}, nil
 	}
 	return nil, nil
+}
+
+// stop is how a mail program offers to stop mails like n: a POST that needs
+// nothing but the address (RFC 8058), else a mail (RFC 2369 §3.2).
+func (p *Post) stop(ctx context.Context, n *Notice) ([]mail.Field, error) {
+	if n.Stop == 0 {
+		return nil, nil
+	}
+	l, err := p.Links.Get(ctx, link.ID(n.Stop))
+	if err != nil {
+		return nil, err
+	}
+	page := p.WebURL(l.Kind, p.Links.Token(l)) + "/stop/" + n.StopWhat
+	reply := mail.Address{Local: "r." + string(p.Links.ReplyToken(l)), Domain: n.From.Domain}
+	fs := []mail.Field{{Name: "List-Unsubscribe", Value: "<" + page + ">, <mailto:" + reply.String() + "?subject=STOP>"}}
+	if strings.HasPrefix(page, "https://") {
+		fs = append(fs, mail.Field{Name: "List-Unsubscribe-Post", Value: "List-Unsubscribe=One-Click"})
+	}
+	return fs, nil
 }
 
 // mailbox is an address with its name, if that says more.

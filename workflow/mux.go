@@ -70,7 +70,7 @@ type route struct {
 // variables says what may stand for a variable. An address with anything else
 // is nobody's, and refused at RCPT, before its bytes were sent for nothing.
 var variables = map[string]*regexp.Regexp{
-	"days":  regexp.MustCompile(`^[0-9]{1,3}[jd]?$`),
+	"days":  regexp.MustCompile(`^[0-9]{1,3}[jdh]?$`),
 	"token": regexp.MustCompile(`^[a-z2-7]{26}$`),
 	"name":  regexp.MustCompile(`^[^\s/\\\x00-\x1f]{1,48}$`),
 }

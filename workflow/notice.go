@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"colporteur/locale/letter"
@@ -37,7 +38,12 @@ type Notice struct {
 	InReplyTo  string   `json:",omitempty"`
 	References []string `json:",omitempty"`
 	Letter     letter.Letter
+	Stop       int64  `json:",omitempty"` // link.ID of kind Settings: where its recipient stops mails like this one
+	StopWhat   string `json:",omitempty"` // what that stops; a word in the path of the link
 }
+
+// Name is what stands before the @ in the mail's Message-ID: a reply names it.
+func (n *Notice) Name() string { return strings.ReplaceAll(n.once(), "/", ".") }
 
 // Door is where notices go; *delivery.Door is one.
 type Door interface {

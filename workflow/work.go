@@ -28,12 +28,14 @@ var (
 	MessageNamed = []string{
 		`SELECT 1 FROM inbound WHERE message = $1`,
 		`SELECT 1 FROM transfer WHERE message = $1`,
+		`SELECT 1 FROM outgoing_held WHERE message = $1`,
 	}
 	BlobNamed = []string{
 		`SELECT 1 FROM transfer_file WHERE blob = $1`,
-		`SELECT 1 FROM photo WHERE original = $1`,
-		`SELECT 1 FROM photo WHERE large = $1`,
-		`SELECT 1 FROM photo WHERE thumb = $1`,
+		`SELECT 1 FROM upload_piece WHERE piece = $1`,
+		`SELECT 1 FROM upload WHERE blob = $1`,
+		`SELECT 1 FROM album_handed WHERE blob = $1`,
+		`SELECT 1 FROM photo_form WHERE blob = $1`,
 	}
 )
 
@@ -234,6 +236,10 @@ func (in *Inbound) drop(ctx context.Context, tx *store.Tx, j *queue.Job) error {
 		return err
 	}
 	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM transfer WHERE message = $1`, id).Scan(&n); err != nil || n > 0 {
+		return err
+	}
+	// Or somebody put it into a folder that is a program's: there it is their mail.
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM email WHERE message = $1`, id).Scan(&n); err != nil || n > 0 {
 		return err
 	}
 	// A mail to two programs has a job for each.

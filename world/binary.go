@@ -134,7 +134,7 @@ func (p *Process) Try(input string, args ...string) (string, error) {
 // Member adds a member with a password.
 func (p *Process) Member(address, password string) {
 	p.T.Helper()
-	if out, err := p.Try(password+"\n", "member", "add", address, "--password-stdin", "--config", p.Config); err != nil {
+	if out, err := p.Try(password+"\n", "member", "add", address, "--password-stdin", "--no-welcome", "--config", p.Config); err != nil {
 		p.T.Fatalf("member add %s: %v\n%s", address, err, out)
 	}
 }

@@ -28,6 +28,7 @@ func TestAMemberAtTheHourlyLimitIsToldOfToTheAdminOnce(t *testing.T) {
 	if limit == nil {
 		t.Fatal("no limit was reached")
 	}
+	w.Settle()
 	m := admin.Inbox().One().Says("colporteur member suspend ann@home.test", "127.0.0.1")
 	if m.Subject != "ann@home.test sends unusually much mail" {
 		t.Errorf("subject %q", m.Subject)

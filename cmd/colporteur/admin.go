@@ -31,6 +31,8 @@ var operations = map[string]operation{
 	"member/remove":   op((*admin).removeMember),
 	"member/password": op((*admin).setPassword),
 	"member/hide":     op((*admin).hideFromMember),
+	"member/notify":   op((*admin).notify),
+	"member/outgoing": op((*admin).setOutgoing),
 	"app/add":         op((*admin).addApp),
 	"app/remove":      op((*admin).removeApp),
 
@@ -114,6 +116,7 @@ type newMember struct {
 	Address, Name, Lang, Plan string
 	Quota                     int64
 	Password                  string // "": make one
+	Welcome                   bool
 }
 
 func (a *admin) addMember(ctx context.Context, n newMember) (member, error) {
@@ -132,7 +135,10 @@ func (a *admin) addMember(ctx context.Context, n newMember) (member, error) {
 	}
 	out := listed(m)
 	out.Password = made
-	return out, nil
+	if !n.Welcome {
+		return out, nil
+	}
+	return out, a.host.Welcome(ctx, m.User())
 }
 
 func (a *admin) listMembers(ctx context.Context, _ none) ([]member, error) {
@@ -185,7 +191,10 @@ func (a *admin) suspendMember(ctx context.Context, s suspension) (none, error) {
 	if s.On {
 		return none{}, a.host.Accounts.Suspend(ctx, m.ID)
 	}
-	return none{}, a.host.Accounts.Resume(ctx, m.ID)
+	if err := a.host.Accounts.Resume(ctx, m.ID); err != nil || m.Suspended.IsZero() {
+		return none{}, err
+	}
+	return none{}, a.host.Resumed(ctx, m.User(), m.Suspended)
 }
 
 // hiding names IMAP capabilities that are not announced to a member.

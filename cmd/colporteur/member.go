@@ -22,6 +22,8 @@ type memberCommands struct {
 	Remove   memberRemove   `cmd:"" help:"Delete a member with all their mail."`
 	Password memberPassword `cmd:"" help:"Give a member another password."`
 	Hide     memberHide     `cmd:"" help:"Choose IMAP capabilities that are not announced to a member, for a program that breaks on one."`
+	Notify   memberNotify   `cmd:"" help:"How soon a member hears of something: at once, daily, never. Without more it shows what they chose."`
+	Outgoing memberOutgoing `cmd:"" help:"Whether large files are taken out of a member's mail to other hosts, and links put in."`
 	App      appCommands    `cmd:"" help:"Passwords for single mail programs."`
 }
 
@@ -32,6 +34,7 @@ type memberAdd struct {
 	Plan          string `help:"Plan." placeholder:"P" default:"free"`
 	Quota         string `help:"Most bytes of mail, such as 5GiB; 0 is no limit." placeholder:"BYTES" default:"0"`
 	PasswordStdin bool   `help:"Read the password from standard input; without it one is made and printed."`
+	Welcome       bool   `help:"Mail them what works here." default:"true" negatable:""`
 }
 
 func (m memberAdd) Run(c *cli) error {
@@ -47,7 +50,7 @@ func (m memberAdd) Run(c *cli) error {
 	if err != nil {
 		return err
 	}
-	got, err := ask[member](c, cfg, "member/add", newMember{m.Address, m.Name, m.Lang, m.Plan, int64(quota), password})
+	got, err := ask[member](c, cfg, "member/add", newMember{m.Address, m.Name, m.Lang, m.Plan, int64(quota), password, m.Welcome})
 	if err != nil {
 		return err
 	}

@@ -157,20 +157,26 @@ func (s *Store) Size(ctx context.Context, id ID) (size int64, err error) {
 }
 
 // Delete removes the blobs' rows in tx and their bytes from the disk right
-// after the commit. A reader that has one open may finish what it buffered.
+// after the commit, those of a joined one's pieces too. A reader that has one
+// open may finish what it buffered.
 // Blobs that are gone already are no error.
 func (s *Store) Delete(ctx context.Context, tx *store.Tx, ids ...ID) error {
 	for _, id := range ids {
 		var key []byte
-		var master int64
+		var master, joined int64
 		var filed bool
-		err := tx.QueryRow(ctx, `DELETE FROM blob WHERE id = $1 RETURNING key, master, inline IS NULL`, int64(id)).
-			Scan(&key, &master, &filed)
+		err := tx.QueryRow(ctx, `DELETE FROM blob WHERE id = $1 RETURNING key, master, inline IS NULL, pieces`, int64(id)).
+			Scan(&key, &master, &filed, &joined)
 		if errors.Is(err, store.ErrNoRows) {
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("delete blob %d: %w", id, err)
+		}
+		if joined > 0 {
+			if err := s.deletePieces(ctx, tx, id); err != nil {
+				return err
+			}
 		}
 		name := ""
 		if filed {

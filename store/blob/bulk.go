@@ -23,6 +23,7 @@ type Row struct {
 	key    []byte
 	master int64
 	inline []byte
+	pieces int64 // of a joined blob
 }
 
 // Size is how many clear bytes there are.
@@ -34,10 +35,10 @@ func (s *Store) Rows(ctx context.Context, tx *store.Tx, ids []ID, f func(ID, *Ro
 	for _, id := range ids {
 		wanted[id] = true
 	}
-	return store.Lookup(ctx, tx, `SELECT id, size, key, master, inline FROM blob WHERE`, nil, "id", ids, func(scan func(...any) error) (ID, error) {
+	return store.Lookup(ctx, tx, `SELECT id, size, key, master, inline, pieces FROM blob WHERE`, nil, "id", ids, func(scan func(...any) error) (ID, error) {
 		var r Row
 		var key, inline sql.RawBytes
-		if err := scan(&r.id, &r.size, &key, &r.master, &inline); err != nil || !wanted[r.id] {
+		if err := scan(&r.id, &r.size, &key, &r.master, &inline, &r.pieces); err != nil || !wanted[r.id] {
 			return r.id, err
 		}
 		r.key, r.inline = slices.Clone(key), slices.Clone(inline)
@@ -64,6 +65,9 @@ func (s *Store) AppendClear(ctx context.Context, dst []byte, r *Row) ([]byte, er
 }
 
 func (s *Store) appendClear(ctx context.Context, dst []byte, r *Row) ([]byte, error) {
+	if r.pieces > 0 {
+		return s.appendJoined(ctx, dst, r)
+	}
 	data, err := s.unwrap(r.id, r.key, r.master)
 	if err != nil {
 		return dst, err

@@ -209,7 +209,7 @@ var naming = regexp.MustCompile(`^SELECT 1 FROM (\w+) WHERE (\w+) = \$1$`)
 // there; table is who names it.
 func (s *Store) Dangling(ctx context.Context, problem func(table string, id ID)) error {
 	return s.DB.Read(ctx, func(tx *store.Tx) error {
-		for _, q := range s.Named {
+		for _, q := range s.namings() {
 			m := naming.FindStringSubmatch(q)
 			if m == nil {
 				return fmt.Errorf("%q cannot be turned round", q)

@@ -51,12 +51,21 @@ func (s *Store) openReader(ctx context.Context, id ID) (*reader, error) {
 
 func (r *reader) open(ctx context.Context) error {
 	var key, inline []byte
-	var master int64
+	var master, joined int64
+	var pieces []Piece
 	err := r.store.DB.Read(ctx, func(tx *store.Tx) error {
-		return tx.QueryRow(ctx, `SELECT size, key, master, inline FROM blob WHERE id = $1`, int64(r.id)).
-			Scan(&r.size, &key, &master, &inline)
+		err := tx.QueryRow(ctx, `SELECT size, key, master, inline, pieces FROM blob WHERE id = $1`, int64(r.id)).
+			Scan(&r.size, &key, &master, &inline, &joined)
+		if err == nil && joined > 0 {
+			pieces, err = piecesOf(ctx, tx, r.id)
+		}
+		return err
 	})
 	if err != nil {
+		return err
+	}
+	if joined > 0 {
+		r.joint, err = r.store.newJoint(ctx, pieces, r.size)
 		return err
 	}
 	if r.data, err = r.store.unwrap(r.id, key, master); err != nil {
@@ -100,6 +109,7 @@ type reader struct {
 	data  []byte // the data key
 	clear []byte // of an inline blob
 	file  *os.File
+	joint *joint    // of a joined blob
 	at    int64     // of the clear bytes
 	plain io.Reader // of the file, standing at at; nil after a Seek
 	err   error     // damage stays: nothing after it is served
@@ -117,6 +127,14 @@ func (r *reader) Read(p []byte) (int, error) {
 	}
 	if len(p) == 0 {
 		return 0, nil
+	}
+	if r.joint != nil {
+		n, err := r.joint.readAt(p, r.at)
+		r.at += int64(n)
+		if err != nil {
+			r.err = fmt.Errorf("read blob %d: %w", r.id, err)
+		}
+		return n, r.err
 	}
 	if r.file == nil {
 		n := copy(p, r.clear[r.at:])
@@ -142,7 +160,7 @@ func (r *reader) Read(p []byte) (int, error) {
 // WriteTo spares io.Copy a buffer and a copy: a package is opened straight into
 // the memory that is written from.
 func (r *reader) WriteTo(w io.Writer) (n int64, err error) {
-	if r.file == nil {
+	if r.file == nil && r.joint == nil {
 		if err := r.usable(); err != nil || r.at >= r.size {
 			return 0, err
 		}
@@ -231,6 +249,9 @@ func (r *reader) Close() error {
 	}
 	r.mu.Unlock()
 	r.store.unregister(r)
+	if r.joint != nil {
+		r.joint.close()
+	}
 	if r.file == nil {
 		return nil
 	}

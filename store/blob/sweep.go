@@ -95,7 +95,7 @@ func (s *Store) sweepRows(ctx context.Context, limit time.Time) (n int, err erro
 }
 
 func (s *Store) named(ctx context.Context, tx *store.Tx, id int64) (bool, error) {
-	for _, q := range s.Named {
+	for _, q := range s.namings() {
 		var one any
 		switch err := tx.QueryRow(ctx, q, id).Scan(&one); {
 		case err == nil:

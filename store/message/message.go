@@ -113,6 +113,11 @@ func (s *Store) Get(ctx context.Context, id ID) (*Message, error) {
 	return m, nil
 }
 
+// GetIn is Get inside a transaction.
+func (s *Store) GetIn(ctx context.Context, tx *store.Tx, id ID) (*Message, error) {
+	return s.get(ctx, tx, id)
+}
+
 func (s *Store) get(ctx context.Context, tx *store.Tx, id ID) (*Message, error) {
 	m := &Message{ID: id}
 	var summary []byte
@@ -143,7 +148,8 @@ func (s *Store) get(ctx context.Context, tx *store.Tx, id ID) (*Message, error) 
 }
 
 // Delete removes the messages and their blobs, decoded bodies included, at once
-// (a recall). Bytes leave the disk right after the commit of tx.
+// (a recall). Bytes leave the disk right after the commit of tx, save those that
+// another message or thing has too.
 func (s *Store) Delete(ctx context.Context, tx *store.Tx, ids ...ID) error {
 	for _, id := range ids {
 		m, err := s.get(ctx, tx, id)
@@ -168,8 +174,29 @@ func (s *Store) Delete(ctx context.Context, tx *store.Tx, ids ...ID) error {
 		if err := s.drop(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := s.Blobs.Delete(ctx, tx, blobs...); err != nil {
+		if err := s.Blobs.DeleteUnnamed(ctx, tx, blobs...); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// DeleteUnnamed is Delete for those of the messages that nothing names any more.
+func (s *Store) DeleteUnnamed(ctx context.Context, tx *store.Tx, ids ...ID) error {
+	for _, id := range ids {
+		if err := s.Keep(ctx, tx, id); errors.Is(err, store.ErrNoRows) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		named, err := s.named(ctx, tx, int64(id))
+		if err != nil {
+			return err
+		}
+		if !named {
+			if err := s.Delete(ctx, tx, id); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

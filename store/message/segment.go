@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 
 	"colporteur/store/blob"
@@ -17,12 +18,34 @@ const (
 	Base64             // the blob's bytes in base64, 76 columns, CRLF after each line but the last
 )
 
+// Columns is Base64 in lines of another length: a multiple of 4, from 4 to 76.
+// Mozilla's programs write 72, PEM has 64.
+func Columns(n int) Kind {
+	if n == lineChars {
+		return Base64
+	}
+	return Kind(n)
+}
+
 // Segment is one piece of a message.
 type Segment struct {
 	Kind   Kind
 	Blob   blob.ID
-	Start  int64 // within the blob; a multiple of LineBytes for Base64
+	Start  int64 // within the blob; for base64 a multiple of what a line stands for
 	Length int64 // of the blob's bytes
+}
+
+// line is how many bytes a line of base64 stands for.
+func (g Segment) line() int64 {
+	if g.Kind == Base64 {
+		return LineBytes
+	}
+	return int64(g.Kind) / 4 * 3
+}
+
+// valid says that the kind is one of those that are written.
+func (g Segment) valid() bool {
+	return g.Kind == Raw || g.Kind == Base64 || g.Kind >= 4 && g.Kind < lineChars && g.Kind%4 == 0
 }
 
 // One line of base64 as every mail program writes it (RFC 2045 §6.8).
@@ -37,7 +60,10 @@ func (g Segment) Size() int64 {
 	if g.Kind == Raw || g.Length == 0 {
 		return g.Length
 	}
-	lines := (g.Length + LineBytes - 1) / LineBytes
+	if !g.valid() {
+		return 0
+	}
+	lines := (g.Length + g.line() - 1) / g.line()
 	return (g.Length+2)/3*4 + 2*(lines-1)
 }
 
@@ -103,14 +129,19 @@ func (r *reader) next() error {
 		r.cur, r.body = io.LimitReader(b, g.Length-skip), b
 		return nil
 	}
-	line := skip / lineOnMsg
-	b, err := r.blobs.Open(r.ctx, g.Blob, g.Start+line*LineBytes)
+	if !g.valid() {
+		return fmt.Errorf("segment of blob %d: unknown kind %d", g.Blob, g.Kind)
+	}
+	bytes := g.line()
+	onMsg := bytes/3*4 + 2
+	line := skip / onMsg
+	b, err := r.blobs.Open(r.ctx, g.Blob, g.Start+line*bytes)
 	if err != nil {
 		return err
 	}
-	e := &encoder{in: io.LimitReader(b, g.Length-line*LineBytes), first: true}
+	e := &encoder{in: io.LimitReader(b, g.Length-line*bytes), line: int(bytes), first: true}
 	r.cur, r.body = e, b
-	if rest := skip % lineOnMsg; rest > 0 {
+	if rest := skip % onMsg; rest > 0 {
 		if _, err := io.CopyN(io.Discard, e, rest); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
@@ -129,6 +160,7 @@ func (r *reader) Close() error {
 // encoder turns bytes into base64 lines, joined by CRLF.
 type encoder struct {
 	in    io.Reader
+	line  int // bytes
 	first bool
 	raw   [LineBytes * 256]byte
 	out   [lineOnMsg * 256]byte
@@ -137,7 +169,7 @@ type encoder struct {
 
 func (e *encoder) Read(p []byte) (int, error) {
 	if len(e.have) == 0 {
-		n, err := io.ReadFull(e.in, e.raw[:])
+		n, err := io.ReadFull(e.in, e.raw[:e.line*256])
 		if n == 0 {
 			if err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
 				err = io.EOF
@@ -154,7 +186,7 @@ func (e *encoder) Read(p []byte) (int, error) {
 				w += 2
 			}
 			e.first = false
-			k := min(LineBytes, len(raw))
+			k := min(e.line, len(raw))
 			base64.StdEncoding.Encode(e.out[w:], raw[:k])
 			w += base64.StdEncoding.EncodedLen(k)
 			raw = raw[k:]

@@ -4,12 +4,10 @@ package page
 
 import (
 	"bytes"
-	"crypto/sha256"
+	"compress/gzip"
 	"embed"
-	"encoding/hex"
 	"errors"
 	"html/template"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -21,9 +19,6 @@ import (
 //go:embed templates/*.html
 var files embed.FS
 
-//go:embed assets
-var assets embed.FS
-
 var templates = template.Must(template.New("").ParseFS(files, "templates/*.html"))
 
 // Pages draws for one host.
@@ -34,18 +29,28 @@ type Pages struct {
 // View is what a template sees.
 type View struct {
 	locale.Printer
-	Title string
-	Wide  bool
-	Data  any
+	Title  string
+	Wide   bool
+	Script string // name of the page's own script, "album"; the page is complete without it
+	Foot   *Foot
+	Data   any
 
 	chosen bool // the language is the reader's own choice
 	get    bool // the page can be had again in the other language
+	gzip   bool // the reader takes it compressed
+}
+
+// Foot is what a guest can always do, at the bottom of the page.
+type Foot struct {
+	Report string // mailto: of whoever looks into complaints; "" shows none
+	Quiet  string // where a POST ends the mails about this thing, or begins them again; "" shows none
+	Silent bool   // they have ended
 }
 
 // See begins a view in the reader's language: their own choice (?lang=), else
 // the one the link was made in, else the browser's.
 func See(r *http.Request, made string) View {
-	v := View{get: r.Method != http.MethodPost}
+	v := View{get: r.Method != http.MethodPost, gzip: takesGzip(r)}
 	switch l := r.URL.Query().Get("lang"); {
 	case l == "fr", l == "en":
 		v.Printer, v.chosen = locale.For(l), true
@@ -77,19 +82,6 @@ func (v View) Other() string {
 	return "fr"
 }
 
-// Style is the address of the style sheet; it changes with what is in it, so
-// that nobody sees a new page in old clothes.
-func (View) Style() string { return "/assets/style.css?v=" + style }
-
-var style = func() string {
-	b, err := assets.ReadFile("assets/style.css")
-	if err != nil {
-		panic(err)
-	}
-	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:6])
-}()
-
 // Write draws the template name. The page is made whole before its first byte
 // leaves, so an error in the middle is still an error page.
 func (p *Pages) Write(w http.ResponseWriter, status int, name string, v View) error {
@@ -100,17 +92,35 @@ func (p *Pages) Write(w http.ResponseWriter, status int, name string, v View) er
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", v.Lang)
+	if v.Module() != "" {
+		h.Set("Content-Security-Policy", scripted)
+	}
+	out := b.Bytes()
+	// A guessed secret cannot be read off the length (BREACH): whoever could have
+	// the page asked for again and again knows its address, and that is the secret.
+	h.Set("Vary", "Accept-Encoding")
+	if v.gzip && len(out) > 4<<10 {
+		h.Set("Content-Encoding", "gzip")
+		out = squeeze(out, gzip.BestSpeed)
+	}
 	w.WriteHeader(status)
-	_, err := w.Write(b.Bytes())
+	_, err := w.Write(out)
 	return err
 }
+
+// What a page may do. A script is the site's own file and speaks to the site
+// alone; the pictures it makes itself are in data: and blob: addresses.
+const (
+	strict   = "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+	scripted = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data: blob:; media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
 
 // Headers sets on every answer what keeps a page from leaking where it was
 // read, from being framed, kept or indexed. A handler may replace Cache-Control.
 func Headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Content-Security-Policy", strict)
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Robots-Tag", "noindex, nofollow, noarchive")
@@ -152,7 +162,7 @@ func (p *Pages) Handle(h Handler) http.Handler {
 
 // Fail answers with the page for an error.
 func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	for _, k := range []string{"Content-Disposition", "Content-Length", "Etag", "Accept-Ranges", "Last-Modified"} {
+	for _, k := range []string{"Content-Disposition", "Content-Encoding", "Content-Length", "Etag", "Accept-Ranges", "Last-Modified"} {
 		w.Header().Del(k)
 	}
 	v := See(r, "")
@@ -208,21 +218,4 @@ func redacted(path string) string {
 		}
 	}
 	return strings.Join(parts, "/")
-}
-
-// Assets serves the site's own static files.
-func Assets() http.Handler {
-	sub, err := fs.Sub(assets, "assets")
-	if err != nil {
-		panic(err)
-	}
-	h := http.StripPrefix("/assets/", http.FileServerFS(sub))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if info, err := fs.Stat(sub, strings.TrimPrefix(r.URL.Path, "/assets/")); err != nil || info.IsDir() {
-			http.NotFound(w, r)
-			return
-		}
-		w.Header().Set("Cache-Control", "public, max-age=86400")
-		h.ServeHTTP(w, r)
-	})
 }

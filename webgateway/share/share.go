@@ -7,6 +7,7 @@
 package share
 
 import (
+	"context"
 	"fmt"
 	"mime"
 	"net/http"
@@ -27,7 +28,8 @@ type Share struct {
 	Transfers *transfer.Service
 	Albums    *album.Service
 	Blobs     *blob.Store
-	URL       string // the public address of this site, for links that are shown
+	URL       string                       // the public address of this site, for links that are shown
+	Domain    func(context.Context) string // whose abuse@ looks into complaints; nil: pages name none
 }
 
 // Routes adds the guests' paths to mux.
@@ -38,11 +40,7 @@ func (s *Share) Routes(mux *http.ServeMux) {
 	handle("GET /t/{token}/{zip}", s.zip)
 	handle("POST /t/{token}/recall", s.recallTransfer)
 	handle("POST /t/{token}/extend", s.extendTransfer)
-	handle("GET /a/{token}", s.album)
-	handle("GET /a/{token}/p/{photo}", s.look)
-	handle("GET /a/{token}/p/{photo}/{name}", s.photo)
-	handle("GET /a/{token}/{zip}", s.albumZip)
-	handle("POST /a/{token}/recall", s.recallAlbum)
+	s.albumRoutes(handle)
 }
 
 func token(r *http.Request) link.Token { return link.Token(r.PathValue("token")) }

@@ -43,6 +43,9 @@ func (s *Share) transfer(w http.ResponseWriter, r *http.Request) error {
 		p.Share = s.URL + "/t/" + string(t.Share)
 	}
 	v.Data = p
+	if t.Sealed() {
+		return s.sealed(w, v)
+	}
 	return s.Pages.Write(w, http.StatusOK, "transfer.html", v)
 }
 

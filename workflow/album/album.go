@@ -1,8 +1,13 @@
 // Package album shows photos to the people they were meant for: mailed to
-// album+NAME@, seen through links.
+// album+NAME@, seen through links, answered by mail.
 //
-// A photo is kept without its metadata in three sizes, and the mail it came in
-// is forgotten as soon as that is done: "without GPS" holds for every byte.
+// A photo has forms (form.go): small ones that pages show, made when it comes,
+// others a little later; a full size without what the camera wrote, for guests;
+// and the source as it came, which is the owner's alone. The mail that brought it
+// is forgotten.
+//
+// An album that ends keeps its bytes for Grace, in which only its owner sees
+// that it was there. So does a photo that is taken off.
 package album
 
 import (
@@ -15,8 +20,10 @@ import (
 	"colporteur/mail"
 	"colporteur/store"
 	"colporteur/store/blob"
+	"colporteur/store/queue"
 	"colporteur/workflow"
 	"colporteur/workflow/link"
+	"colporteur/workflow/notify"
 	"colporteur/workflow/picture"
 )
 
@@ -26,13 +33,11 @@ type (
 	PhotoID int64
 )
 
-// Size is one of the forms a photo is kept in.
-type Size int
-
+// Grace is how long an album that was taken off can be brought back, Kept how
+// long a photo.
 const (
-	Original Size = iota // full size, upright, without metadata
-	Large                // 2048 px
-	Thumb                // 400 px
+	Grace = 14 * 24 * time.Hour
+	Kept  = 30 * 24 * time.Hour
 )
 
 // Service is the albums of one host, and the program behind album+NAME@.
@@ -41,10 +46,26 @@ type Service struct {
 	Blobs    *blob.Store
 	Links    *link.Service
 	Post     *workflow.Post
+	Notify   *notify.Service
+	Queue    *queue.Queue
 	Pictures *picture.Maker
+	Shelf    Shelf                                            // nil: albums are no folders
 	LangOf   func(ctx context.Context, a mail.Address) string // a guest's language when they are one of ours; nil or "": not known
-	Now      func() time.Time                                 // nil is time.Now
-	Log      *slog.Logger                                     // nil discards
+
+	// Hand makes a place where files for an album can be handed in, for the
+	// person of a link; nil: there are no such places.
+	Hand func(ctx context.Context, tx *store.Tx, album ID, name string, owner mail.User) (link.Link, error)
+
+	Now func() time.Time // nil is time.Now
+	Log *slog.Logger     // nil discards
+}
+
+// Shelf shows albums elsewhere, as folders. It is told of each change in the
+// transaction that makes it.
+type Shelf interface {
+	Added(ctx context.Context, tx *store.Tx, a *Album, ps []Photo) error
+	Gone(ctx context.Context, tx *store.Tx, a *Album, ids []PhotoID) error
+	Ended(ctx context.Context, tx *store.Tx, a *Album) error
 }
 
 // Album is one album as its owner and the operator see it.
@@ -55,52 +76,44 @@ type Album struct {
 	From    string // how guests read whose it is
 	Name    string
 	Created time.Time
-	Photos  []Photo // by the hour they were taken
+	Expires time.Time // zero: never
+	Ended   time.Time // zero while it lives
 }
 
-// Photo is one photo, without its bytes.
-type Photo struct {
-	ID            PhotoID
-	Name          string // of the file, one path element
-	MediaType     string // of the full size; the others are JPEG
-	Width, Height int    // of the full size, upright
-	Taken         time.Time
-	Created       time.Time
+// over says whether nobody but the owner may see it.
+func (a *Album) over(now time.Time) bool {
+	return !a.Ended.IsZero() || !a.Expires.IsZero() && !a.Expires.After(now)
 }
 
 // View is an album as the holder of a link sees it.
 type View struct {
 	Album
-	Link   link.Link
-	Manage bool        // may take it off
-	Share  link.Token  // Manage only: the link to pass on
-	Guests []link.Link // Manage only: who has a link of their own
+	Link       link.Link
+	Count      int         // photos
+	Manage     bool        // may change it, and take it off
+	MayComment bool        // may leave words
+	MayAdd     bool        // may add photos
+	Over       bool        // Manage only: it has ended, and can be brought back
+	Rules      link.Rules  // Manage only
+	Share      link.Token  // Manage only: the link to pass on, "" when the owner wants none
+	Guests     []link.Link // Manage only: who has a link of their own
 }
 
-// File is one size of one photo.
-type File struct {
-	Blob      blob.ID
-	Name      string
-	MediaType string
-}
-
-// Open finds the album of a link's token; kind NotFound for whatever reason.
-func (s *Service) Open(ctx context.Context, by link.Visit) (*View, error) {
-	l, err := s.Links.Open(ctx, by)
-	if err != nil {
-		return nil, err
-	}
-	var v View
+// Open finds the album of a visit; kind NotFound for whatever reason, or
+// *link.Locked.
+func (s *Service) Open(ctx context.Context, by link.Visit) (v *View, err error) {
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {
-		a, err := s.allowed(ctx, tx, link.Holder(l), link.Read, ID(l.Thing))
+		l, a, err := s.open(ctx, tx, by)
 		if err != nil {
 			return err
 		}
-		v = View{Album: *a, Link: l}
-		if v.Photos, err = photos(ctx, tx, a.ID); err != nil || !link.Holder(l).May(link.Manage, link.Album, l.Thing, a.Member) {
+		c := link.Holder(l)
+		may := func(r link.Right) bool { return c.May(r, link.Album, l.Thing, a.Member) }
+		v = &View{Album: *a, Link: l, Manage: may(link.Manage), MayComment: may(link.Comment), MayAdd: may(link.Add), Over: a.over(s.now())}
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM photo WHERE album = $1 AND hidden = 0`, int64(a.ID)).Scan(&v.Count); err != nil || !v.Manage {
 			return err
 		}
-		v.Manage = true
+		v.Rules = l.Rules
 		all, err := s.Links.In(ctx, tx, link.Album, l.Thing)
 		for _, other := range all {
 			switch {
@@ -113,50 +126,28 @@ func (s *Service) Open(ctx context.Context, by link.Visit) (*View, error) {
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &v, nil
+	return v, err
 }
 
-// Photo finds one size of one photo of a link's album; kind NotFound. It is
-// asked again for every request, so that what is taken off is gone at the next.
-func (s *Service) Photo(ctx context.Context, by link.Visit, id PhotoID, size Size) (File, error) {
-	l, err := s.Links.Open(ctx, by)
+// open is where a visit becomes access to an album: every page, every byte and
+// every change that comes by a link passes here.
+func (s *Service) open(ctx context.Context, tx *store.Tx, by link.Visit) (link.Link, *Album, error) {
+	l, err := s.Links.OpenIn(ctx, tx, by)
 	if err != nil {
-		return File{}, err
+		return l, nil, err
 	}
-	var f File
-	err = s.DB.Read(ctx, func(tx *store.Tx) error {
-		a, err := s.allowed(ctx, tx, link.Holder(l), link.Read, ID(l.Thing))
-		if err != nil {
-			return err
-		}
-		var original, large, thumb blob.ID
-		err = tx.QueryRow(ctx, `SELECT name, media_type, original, large, thumb FROM photo WHERE id = $1 AND album = $2`,
-			int64(id), int64(a.ID)).Scan(&f.Name, &f.MediaType, &original, &large, &thumb)
-		switch size {
-		case Original:
-			f.Blob = original
-			return err
-		case Large:
-			f.Blob = large
-		default:
-			f.Blob = thumb
-		}
-		f.MediaType = picture.JPEG
-		return err
-	})
-	if errors.Is(err, store.ErrNoRows) {
-		return File{}, mail.Wrap(mail.NotFound, err)
+	if l.Kind != link.Album {
+		return l, nil, mail.Wrap(mail.NotFound, fmt.Errorf("link %d leads to no album", l.ID))
 	}
-	return f, err
+	a, err := s.allowed(ctx, tx, link.Holder(l), link.Read, ID(l.Thing))
+	return l, a, err
 }
 
-// allowed is where access to an album is decided: it reads a living one that
-// the caller has the right to, and says NotFound to everybody else.
+// allowed is where access to an album is decided: it reads one that the caller
+// has the right to, and says NotFound to everybody else. One that is over is
+// there for who may manage it, alone. To change it, its row is locked.
 func (s *Service) allowed(ctx context.Context, tx *store.Tx, by link.Caller, r link.Right, id ID) (*Album, error) {
-	q := `SELECT ` + columns + ` FROM album WHERE id = $1 AND ended = 0`
+	q := `SELECT ` + columns + ` FROM album WHERE id = $1`
 	if r == link.Manage {
 		q += ` FOR UPDATE`
 	}
@@ -170,47 +161,34 @@ func (s *Service) allowed(ctx context.Context, tx *store.Tx, by link.Caller, r l
 	if !by.May(r, link.Album, int64(id), a.Member) {
 		return nil, mail.Wrap(mail.NotFound, fmt.Errorf("album %d is not theirs", id))
 	}
+	if a.over(s.now()) && (a.Name == "" || !by.May(link.Manage, link.Album, int64(id), a.Member)) {
+		return nil, mail.Wrap(mail.NotFound, fmt.Errorf("album %d has ended", id))
+	}
 	return a, nil
 }
 
-const columns = `id, member, account, sender, name, created`
+const columns = `id, member, account, sender, name, created, expires, ended`
 
 func scan(f func(...any) error) (*Album, error) {
 	var a Album
-	var created int64
-	err := f(&a.ID, &a.Member, &a.Account, &a.From, &a.Name, &created)
-	a.Created = store.Time(created)
+	var created, expires, ended int64
+	err := f(&a.ID, &a.Member, &a.Account, &a.From, &a.Name, &created, &expires, &ended)
+	a.Created, a.Expires, a.Ended = store.Time(created), store.Time(expires), store.Time(ended)
 	return &a, err
 }
 
-// photos come in the order they were taken; those without an hour, in the order
-// they came, stand where they were sent.
-func photos(ctx context.Context, tx *store.Tx, id ID) ([]Photo, error) {
-	var ps []Photo
-	rows, err := tx.Query(ctx, `SELECT id, name, media_type, width, height, taken, created FROM photo WHERE album = $1
-		ORDER BY CASE WHEN taken = 0 THEN created ELSE taken END, id`, int64(id))
-	err = store.Each(rows, err, func(f func(...any) error) error {
-		var p Photo
-		var taken, created int64
-		err := f(&p.ID, &p.Name, &p.MediaType, &p.Width, &p.Height, &taken, &created)
-		p.Taken, p.Created = store.Time(taken), store.Time(created)
-		ps = append(ps, p)
-		return err
-	})
-	return ps, err
-}
-
-// ListByMember is the member's albums, newest first, without photos.
+// ListByMember is the member's living albums, newest first.
 func (s *Service) ListByMember(ctx context.Context, u mail.UserID) ([]Album, error) {
-	return s.list(ctx, ` AND member = $1`, int64(u))
+	return s.list(ctx, ` AND member = $2`, int64(u))
 }
 
-// List is every album, newest first, without photos, for the operator.
+// List is every living album, newest first, for the operator.
 func (s *Service) List(ctx context.Context) ([]Album, error) { return s.list(ctx, "") }
 
 func (s *Service) list(ctx context.Context, where string, args ...any) (as []Album, err error) {
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT `+columns+` FROM album WHERE ended = 0`+where+` ORDER BY id DESC`, args...)
+		rows, err := tx.Query(ctx, `SELECT `+columns+` FROM album WHERE ended = 0 AND (expires = 0 OR expires > $1)`+where+` ORDER BY id DESC`,
+			append([]any{store.Micros(s.now())}, args...)...)
 		return store.Each(rows, err, func(f func(...any) error) error {
 			a, err := scan(f)
 			as = append(as, *a)

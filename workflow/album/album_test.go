@@ -11,6 +11,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
+
+	_ "golang.org/x/image/webp"
 
 	"colporteur/mail"
 	"colporteur/store"
@@ -30,7 +33,7 @@ const place = "GPSPLACE-48.0742"
 
 // photo is a JPEG with a place in a comment and behind its end, and an EXIF
 // block that has it turned by orientation 6.
-func photo(t *testing.T, w, h int) []byte {
+func photo(t testing.TB, w, h int) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for i := range img.Pix {
@@ -46,6 +49,29 @@ func photo(t *testing.T, w, h int) []byte {
 	out := append([]byte{}, j[:2]...)
 	out = append(append(out, 0xff, 0xe1, 0, byte(len(exif)+2)), exif...)
 	return append(append(out, j[2:]...), place...)
+}
+
+// seen is an album and its photos as a link shows them.
+func seen(t testing.TB, h *workflowtest.House, token link.Token) (*album.View, []album.Photo) {
+	t.Helper()
+	v, err := h.Albums.Open(t.Context(), link.Visit{Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ps, err := h.Albums.Page(t.Context(), v, 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v, ps
+}
+
+func gone(t testing.TB, h *workflowtest.House, why string, tokens ...link.Token) {
+	t.Helper()
+	for _, token := range tokens {
+		if v, err := h.Albums.Open(t.Context(), link.Visit{Token: token}); !mail.Is(err, mail.NotFound) {
+			t.Errorf("%s: a link still opens: %+v, %v", why, v, err)
+		}
+	}
 }
 
 func lake(t *testing.T) workflowtest.Mail {
@@ -69,34 +95,42 @@ func TestPhotoMailBecomesAnAlbum(t *testing.T) {
 			t.Errorf("invitation: %s\n%s", invited.Subject, invited.Text)
 		}
 		for i, token := range append(got.Tokens(), invited.Tokens()...) {
-			v, err := h.Albums.Open(t.Context(), link.Visit{Token: token})
-			if err != nil || v.Name != "Vacances" || v.From != "Ann Petit" || len(v.Photos) != 2 || v.Manage != (i == 1) {
-				t.Fatalf("link %d: %+v, %v", i, v, err)
+			v, ps := seen(t, h, token)
+			if v.Name != "Vacances" || v.From != "Ann Petit" || len(ps) != 2 || v.Count != 2 || v.Manage != (i == 1) {
+				t.Fatalf("link %d: %+v, %d photos", i, v, len(ps))
 			}
-			if p := v.Photos[0]; p.Name != "IMG_1.JPG" || p.Width != 400 || p.Height != 600 {
-				t.Errorf("photo: %+v; want it turned", p)
+			if p := ps[0]; p.Name != "IMG_1.JPG" || p.Width != 400 || p.Height != 600 || len(p.Hash) == 0 || !p.Finished {
+				t.Errorf("photo: %+v; want it turned, hashed, finished", p)
 			}
-			for _, size := range []album.Size{album.Original, album.Large, album.Thumb} {
-				f, err := h.Albums.Photo(t.Context(), link.Visit{Token: token}, v.Photos[0].ID, size)
-				if err != nil || f.MediaType != "image/jpeg" {
-					t.Fatalf("photo %d: %+v, %v", size, f, err)
+			for _, form := range []album.Form{album.Small, album.Medium, album.Large, album.SmallW, album.MediumW, album.LargeW, album.Clean} {
+				f, err := h.Albums.Photo(t.Context(), link.Visit{Token: token}, ps[0].ID, form)
+				if err != nil || f.Form != form {
+					t.Fatalf("photo %s: %+v, %v", form, f, err)
 				}
 				b := h.Read(f.Blob)
-				if cfg, err := jpeg.DecodeConfig(bytes.NewReader(b)); err != nil || cfg.Width > cfg.Height || bytes.Contains(b, []byte(place)) {
-					t.Errorf("size %d: %+v, %v, place %v", size, cfg, err, bytes.Contains(b, []byte(place)))
+				if cfg, _, err := image.DecodeConfig(bytes.NewReader(b)); err != nil || cfg.Width > cfg.Height || bytes.Contains(b, []byte(place)) {
+					t.Errorf("%s: %+v, %v, place %v", form, cfg, err, bytes.Contains(b, []byte(place)))
 				}
 			}
-			if _, err := h.Albums.Photo(t.Context(), link.Visit{Token: token}, v.Photos[0].ID+1, album.Thumb); !mail.Is(err, mail.NotFound) {
+			source, err := h.Albums.Photo(t.Context(), link.Visit{Token: token}, ps[0].ID, album.Source)
+			switch {
+			case i != 1 && !mail.Is(err, mail.NotFound):
+				t.Errorf("link %d gets the source: %v", i, err)
+			case i == 1 && (err != nil || !bytes.Equal(h.Read(source.Blob), m.Files[0].Bytes)):
+				t.Errorf("the owner's original is not what was sent: %v", err)
+			}
+			if _, err := h.Albums.Photo(t.Context(), link.Visit{Token: token}, ps[0].ID+1, album.Small); !mail.Is(err, mail.NotFound) {
 				t.Errorf("a photo that is not: got %v, want NotFound", err)
 			}
 		}
 		h.None()
-		// The mail itself, with its places, is gone: what is left are six pictures.
+		// The mail itself is gone: what is left are the owner's originals and what
+		// was made of them.
 		if n := h.Count(`SELECT COUNT(*) FROM message`); n != 0 {
 			t.Errorf("%d mails are kept", n)
 		}
-		if n := h.Count(`SELECT COUNT(*) FROM blob`); n != 6 {
-			t.Errorf("%d blobs for two photos in three sizes", n)
+		if n := h.Count(`SELECT COUNT(*) FROM blob`); n != 2*8 {
+			t.Errorf("%d blobs for two photos in eight forms", n)
 		}
 		if left, err := os.ReadDir(h.Pictures); err != nil || len(left) > 0 {
 			t.Errorf("left in the pictures' folder: %v, %v", left, err)
@@ -115,6 +149,7 @@ func TestMorePhotosJoinTheAlbumOfThatName(t *testing.T) {
 		h.None()
 
 		more := lake(t)
+		more.Files[0].Bytes, more.Files[1].Bytes = photo(t, 610, 400), photo(t, 510, 300)
 		more.To = []string{"ALBUM-vacances@home.test", "mamie@far.test", "jean@far.test"}
 		h.Send(more)
 		second := h.One(workflowtest.Ann.Address)
@@ -127,16 +162,26 @@ func TestMorePhotosJoinTheAlbumOfThatName(t *testing.T) {
 		}
 		h.One(mail.MustAddress("jean@far.test"))
 		h.None()
-		v, err := h.Albums.Open(t.Context(), link.Visit{Token: news.Tokens()[0]})
-		if err != nil || len(v.Photos) != 4 || v.Name != "Vacances" {
-			t.Errorf("%+v, %v", v, err)
+		if v, ps := seen(t, h, news.Tokens()[0]); len(ps) != 4 || v.Name != "Vacances" {
+			t.Errorf("%+v, %d photos", v, len(ps))
+		}
+
+		// The same bytes by another mail are the same photos.
+		again := lake(t)
+		again.MessageID = "again@phone.test"
+		h.Send(again)
+		if got := h.One(workflowtest.Ann.Address); !strings.Contains(got.Text, "inchangé") {
+			t.Errorf("the receipt of photos that were there:\n%s", got.Text)
+		}
+		if _, ps := seen(t, h, news.Tokens()[0]); len(ps) != 4 {
+			t.Errorf("%d photos, want 4", len(ps))
 		}
 
 		bob := lake(t)
 		bob.User = workflowtest.Bob
 		h.Send(bob)
-		if v, err := h.Albums.Open(t.Context(), link.Visit{Token: h.One(workflowtest.Bob.Address).Tokens()[1]}); err != nil || len(v.Photos) != 2 {
-			t.Errorf("another member's album of that name: %+v, %v", v, err)
+		if v, ps := seen(t, h, h.One(workflowtest.Bob.Address).Tokens()[1]); len(ps) != 2 {
+			t.Errorf("another member's album of that name: %+v", v)
 		}
 	})
 }
@@ -145,7 +190,7 @@ func TestFilesThatAreNoPhotosAreNamed(t *testing.T) {
 	each(t, func(t *testing.T, h *workflowtest.House) {
 		good := photo(t, 60, 40)
 		m := workflowtest.Mail{To: []string{"album+lac@home.test"}, Files: []workflowtest.File{
-			{Name: "film.mp4", Type: "video/mp4", Bytes: []byte("not a picture")},
+			{Name: "notes.txt", Type: "text/plain", Bytes: []byte("not a picture")},
 			{Name: "cassée.jpg", Type: "image/jpeg", Bytes: good[:len(good)/2]},
 			{Name: "bombe.png", Type: "image/png", Bytes: bomb()},
 			{Name: "dessin.svg", Type: "image/svg+xml", Bytes: []byte("<svg/>")},
@@ -154,15 +199,14 @@ func TestFilesThatAreNoPhotosAreNamed(t *testing.T) {
 		}}
 		h.Send(m)
 		got := h.One(workflowtest.Ann.Address)
-		for _, s := range []string{"Une photo a rejoint", "film.mp4", "4 images", "cassée.jpg\n  L'image n'a pas pu être lue", "bombe.png\n  L'image est trop grande",
+		for _, s := range []string{"Une photo a rejoint", "notes.txt", "4 images", "cassée.jpg\n  L'image n'a pas pu être lue", "bombe.png\n  L'image est trop grande",
 			"dessin.svg\n  Ce genre d'image", "abîmée.jpg\n  Le fichier est arrivé abîmé"} {
 			if !strings.Contains(got.Text, s) {
 				t.Errorf("the receipt lacks %q:\n%s", s, got.Text)
 			}
 		}
-		v, err := h.Albums.Open(t.Context(), link.Visit{Token: got.Tokens()[0]})
-		if err != nil || len(v.Photos) != 1 || v.Photos[0].Name != "bonne.jpg" {
-			t.Errorf("%+v, %v", v, err)
+		if _, ps := seen(t, h, got.Tokens()[0]); len(ps) != 1 || ps[0].Name != "bonne.jpg" {
+			t.Errorf("%+v", ps)
 		}
 
 		m.Files = m.Files[:3]
@@ -204,7 +248,7 @@ func TestReplyTakesTheAlbumOff(t *testing.T) {
 		say := func(u mail.User, text string) {
 			h.Send(workflowtest.Mail{User: u, To: []string{receipt.Header.Get("Reply-To")}, Subject: "Re: " + receipt.Subject, Text: text})
 		}
-		for text, want := range map[string]string{"PROLONGER": "pas de date de fin", "AIDE": "d'un mot", "Merci": "pas compris", "STOP": "pas d'autre message"} {
+		for text, want := range map[string]string{"PROLONGER": "pas de date de fin", "AIDE": "d'un mot", "Merci": "pas compris", "STOP": "plus de l'activité"} {
 			say(workflowtest.Ann, text)
 			if got := h.One(workflowtest.Ann.Address); !strings.Contains(got.Text, want) {
 				t.Errorf("%s: want %q in\n%s", text, want, got.Text)
@@ -219,20 +263,32 @@ func TestReplyTakesTheAlbumOff(t *testing.T) {
 		if got := h.One(workflowtest.Ann.Address); !strings.Contains(got.Text, "C'est retiré") {
 			t.Errorf("confirmation:\n%s", got.Text)
 		}
-		for _, token := range append(receipt.Tokens(), guest.Tokens()...) {
-			if _, err := h.Albums.Open(t.Context(), link.Visit{Token: token}); !mail.Is(err, mail.NotFound) {
-				t.Errorf("a link still opens: %v", err)
-			}
+		gone(t, h, "recalled", receipt.Tokens()[0], guest.Tokens()[0])
+		if v, _ := seen(t, h, receipt.Tokens()[1]); !v.Over {
+			t.Error("its owner is not told that it is over")
 		}
-		for _, q := range []string{`SELECT COUNT(*) FROM photo`, `SELECT COUNT(*) FROM album_mail`, `SELECT COUNT(*) FROM album WHERE name <> '' OR sender <> '' OR ended = 0`} {
+		// Its owner brings it back, and takes it off for good.
+		say(workflowtest.Ann, "PROLONGER")
+		if got := h.One(workflowtest.Ann.Address); !strings.Contains(got.Text, "rétabli") {
+			t.Errorf("brought back:\n%s", got.Text)
+		}
+		seen(t, h, guest.Tokens()[0])
+		say(workflowtest.Ann, "RAPPELER")
+		h.One(workflowtest.Ann.Address)
+		h.Move(album.Grace + time.Hour)
+		if n, err := h.Albums.Sweep(t.Context()); n != 1 || err != nil {
+			t.Errorf("swept %d, %v", n, err)
+		}
+		gone(t, h, "swept", append(receipt.Tokens(), guest.Tokens()...)...)
+		for _, q := range []string{`SELECT COUNT(*) FROM photo_form`, `SELECT COUNT(*) FROM photo`, `SELECT COUNT(*) FROM album_mail`, `SELECT COUNT(*) FROM album WHERE name <> '' OR sender <> '' OR ended = 0`} {
 			if n := h.Count(q); n != 0 {
 				t.Errorf("%s: %d", q, n)
 			}
 		}
 		// The name is free again.
 		h.Send(lake(t))
-		if v, err := h.Albums.Open(t.Context(), link.Visit{Token: h.One(workflowtest.Ann.Address).Tokens()[0]}); err != nil || len(v.Photos) != 2 {
-			t.Errorf("a new album of that name: %+v, %v", v, err)
+		if v, ps := seen(t, h, h.One(workflowtest.Ann.Address).Tokens()[0]); len(ps) != 2 {
+			t.Errorf("a new album of that name: %+v", v)
 		}
 	})
 }
@@ -242,14 +298,8 @@ func TestRecallFromPage(t *testing.T) {
 		for range 2 { // an album of that name may come and go
 			h.Send(lake(t))
 			tokens := h.One(workflowtest.Ann.Address).Tokens()
-			share, err := h.Albums.Open(t.Context(), link.Visit{Token: tokens[0]})
-			if err != nil {
-				t.Fatal(err)
-			}
-			manage, err := h.Albums.Open(t.Context(), link.Visit{Token: tokens[1]})
-			if err != nil {
-				t.Fatal(err)
-			}
+			share, ps := seen(t, h, tokens[0])
+			manage, _ := seen(t, h, tokens[1])
 			for name, by := range map[string]link.Caller{"the link to pass on": link.Holder(share.Link), "Bob": link.Member(workflowtest.Bob.ID), "nobody": {}} {
 				if err := h.Albums.Recall(t.Context(), share.ID, by); !mail.Is(err, mail.NotFound) {
 					t.Errorf("%s: got %v, want NotFound", name, err)
@@ -258,11 +308,8 @@ func TestRecallFromPage(t *testing.T) {
 			if err := h.Albums.Recall(t.Context(), manage.ID, link.Holder(manage.Link)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := h.Albums.Photo(t.Context(), link.Visit{Token: tokens[0]}, share.Photos[0].ID, album.Thumb); !mail.Is(err, mail.NotFound) {
+			if _, err := h.Albums.Photo(t.Context(), link.Visit{Token: tokens[0]}, ps[0].ID, album.Small); !mail.Is(err, mail.NotFound) {
 				t.Errorf("a photo is still found: %v", err)
-			}
-			if n := h.Count(`SELECT COUNT(*) FROM blob`); n != 0 {
-				t.Errorf("%d blobs are left", n)
 			}
 			h.Settle()
 			h.One(workflowtest.Ann.Address)
@@ -285,8 +332,8 @@ func TestMailToAlbumAndTransferServesBoth(t *testing.T) {
 		for _, r := range got {
 			if v, err := h.Albums.Open(t.Context(), link.Visit{Token: r.Tokens()[0]}); err == nil {
 				albums++
-				if len(v.Photos) != 2 {
-					t.Errorf("%d photos in %s", len(v.Photos), v.Name)
+				if v.Count != 2 {
+					t.Errorf("%d photos in %s", v.Count, v.Name)
 				}
 				continue
 			}
@@ -318,9 +365,8 @@ func TestPhotoJobThatRunsTwiceHappensOnce(t *testing.T) {
 		m.To = append(m.To, "mamie@far.test")
 		h.Send(m)
 		h.One(mamie)
-		v, err := h.Albums.Open(t.Context(), link.Visit{Token: h.One(workflowtest.Ann.Address).Tokens()[0]})
-		if err != nil || len(v.Photos) != 2 {
-			t.Errorf("%+v, %v", v, err)
+		if v, ps := seen(t, h, h.One(workflowtest.Ann.Address).Tokens()[0]); len(ps) != 2 {
+			t.Errorf("%+v", v)
 		}
 		h.None()
 	})

@@ -2,46 +2,29 @@ package album
 
 import (
 	"context"
-	"errors"
-	"io"
-	"os"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"bufio"
 
 	"golang.org/x/text/unicode/norm"
 
 	"colporteur/locale"
 	"colporteur/mail"
 	"colporteur/store"
-	"colporteur/store/blob"
 	"colporteur/workflow"
 	"colporteur/workflow/link"
-	"colporteur/workflow/picture"
 )
 
 var _ workflow.Processor = (*Service)(nil)
 
 // incoming is what one mail brings to an album.
 type incoming struct {
-	name     string // of the album, as it is shown
-	photos   []made
-	problems []problem
-	ignored  []string // names of files that are no pictures
-	guests   []guest
+	*taken
+	name   string // of the album, as it is shown
+	text   string // what the sender wrote
+	away   string // where the photos are instead of in the mail, "" when nowhere
+	guests []guest
 }
-
-// made is one photo, its bytes durable.
-type made struct {
-	Photo
-	part                   int
-	original, large, thumb blob.Ref
-}
-
-// problem is a picture that could not be taken in.
-type problem struct{ file, id string }
 
 type guest struct {
 	addr mail.Address
@@ -49,8 +32,13 @@ type guest struct {
 	lang string
 }
 
-// MaxPhotos is how many pictures one mail may bring.
-const MaxPhotos = 500
+// called is the guest's name, "" when it says no more than the address.
+func (g guest) called() string {
+	if g.name == g.addr.String() {
+		return ""
+	}
+	return g.name
+}
 
 // Process adds the photos of a mail to an album of its sender.
 func (s *Service) Process(ctx context.Context, in *workflow.Inbound) error {
@@ -62,15 +50,51 @@ func (s *Service) Process(ctx context.Context, in *workflow.Inbound) error {
 	if err != nil {
 		return err
 	}
-	inc := &incoming{name: name, guests: s.guests(ctx, in)}
+	inc := &incoming{name: name, guests: s.guests(ctx, in), taken: &taken{}}
 	if !seen {
-		if err := s.read(ctx, in, inc); err != nil {
+		if inc.text, err = in.Text(ctx, 4000); err != nil {
 			return err
+		}
+		files, err := s.offered(ctx, in, inc.text)
+		if err != nil {
+			return err
+		}
+		if inc.taken, err = s.take(ctx, files); err != nil {
+			return err
+		}
+		if len(inc.photos) == 0 {
+			html, err := in.Source(ctx, "text/html")
+			if err != nil {
+				return err
+			}
+			inc.away = elsewhere(inc.text + "\n" + html)
 		}
 	}
 	// ErrUnique here means that somebody else makes the same album or takes in the
 	// same mail at this moment: it is tried again, and finds it there.
-	return s.DB.Write(ctx, func(tx *store.Tx) error { return s.add(ctx, tx, in, inc) })
+	return s.DB.Write(ctx, func(tx *store.Tx) error { return s.receive(ctx, tx, in, inc) })
+}
+
+// offered makes the files of a mail durable, where they are not yet.
+func (s *Service) offered(ctx context.Context, in *workflow.Inbound, text string) (files []offered, err error) {
+	attached := in.Files()
+	said := captions(text, attached)
+	for i, a := range attached {
+		k, damaged, err := in.Keep(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		if k.Ref != nil {
+			// What reads it is not the transaction that will name it: it has a row now,
+			// and goes with the next sweep if nothing names it then.
+			if err := s.DB.Write(ctx, func(tx *store.Tx) error { return s.Blobs.Insert(ctx, tx, *k.Ref) }); err != nil {
+				return nil, err
+			}
+			k.Ref = nil
+		}
+		files = append(files, offered{part: a.Seq, name: a.Name, kept: k, says: a.Type, damaged: damaged || a.Damaged, caption: said[i]})
+	}
+	return files, nil
 }
 
 // albumName is the name as the sender wrote it, with its first letter large.
@@ -81,7 +105,12 @@ func albumName(in *workflow.Inbound) string {
 	if i := len(local) - len(want); i > 0 && mail.FoldLocal(local[i:]) == want {
 		name = local[i:]
 	}
-	name = strings.TrimSpace(strings.ReplaceAll(norm.NFC.String(store.Clean(name)), "_", " "))
+	return proper(strings.ReplaceAll(name, "_", " "))
+}
+
+// proper is an album's name as it is shown; "" when it is none.
+func proper(name string) string {
+	name = strings.TrimSpace(norm.NFC.String(store.Clean(name)))
 	r, n := utf8.DecodeRuneInString(name)
 	if n == 0 {
 		return ""
@@ -94,23 +123,27 @@ func key(name string) string { return mail.FoldLocal(strings.ReplaceAll(name, " 
 func (s *Service) guests(ctx context.Context, in *workflow.Inbound) []guest {
 	var gs []guest
 	for _, a := range in.Guests {
-		g := guest{addr: a, name: in.NameOf(a), lang: in.Lang()}
-		if s.LangOf != nil {
-			if lang := s.LangOf(ctx, a); lang != "" {
-				g.lang = locale.For(lang).Lang
-			}
-		}
-		gs = append(gs, g)
+		gs = append(gs, s.guest(ctx, a, in.NameOf(a), in.Lang()))
 	}
 	return gs
+}
+
+func (s *Service) guest(ctx context.Context, a mail.Address, name, lang string) guest {
+	g := guest{addr: a, name: name, lang: lang}
+	if s.LangOf != nil {
+		if lang := s.LangOf(ctx, a); lang != "" {
+			g.lang = locale.For(lang).Lang
+		}
+	}
+	return g
 }
 
 // seen says whether the album has this mail already.
 func (s *Service) seen(ctx context.Context, in *workflow.Inbound, name string) (yes bool, err error) {
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {
-		id, err := find(ctx, tx, in.Sender.ID, name)
+		id, err := s.find(ctx, tx, in.Sender, name)
 		if err == nil {
-			yes, err = taken(ctx, tx, id, in.Key())
+			yes, err = took(ctx, tx, id, in.Key())
 		}
 		if err == store.ErrNoRows {
 			return nil
@@ -120,12 +153,43 @@ func (s *Service) seen(ctx context.Context, in *workflow.Inbound, name string) (
 	return yes, err
 }
 
-func find(ctx context.Context, tx *store.Tx, u mail.UserID, name string) (id ID, err error) {
-	err = tx.QueryRow(ctx, `SELECT id FROM album WHERE member = $1 AND key = $2 AND ended = 0`, int64(u), key(name)).Scan(&id)
-	return id, err
+// find is the album that a member means by a name: their own, else the newest
+// one of that name that they may add to, because its owner invited them.
+func (s *Service) find(ctx context.Context, tx *store.Tx, u mail.User, name string) (id ID, err error) {
+	now := store.Micros(s.now())
+	err = tx.QueryRow(ctx, `SELECT id FROM album WHERE member = $1 AND key = $2 AND ended = 0 AND (expires = 0 OR expires > $3)`,
+		int64(u.ID), key(name), now).Scan(&id)
+	if err != store.ErrNoRows {
+		return id, err
+	}
+	var found []link.Link
+	rows, err := tx.Query(ctx, `SELECT l.id, a.id FROM link l JOIN album a ON a.id = l.thing WHERE l.kind = 'album' AND l.person = $1 AND l.revoked = 0
+		AND l.manage = 0 AND l.public = 0 AND a.key = $2 AND a.ended = 0 AND (a.expires = 0 OR a.expires > $3) ORDER BY a.id DESC`,
+		u.Address.String(), key(name), now)
+	if err := store.Each(rows, err, func(f func(...any) error) error {
+		var l link.Link
+		err := f(&l.ID, &l.Thing)
+		found = append(found, l)
+		return err
+	}); err != nil {
+		return 0, err
+	}
+	for _, f := range found {
+		l, err := s.Links.GetIn(ctx, tx, f.ID)
+		if mail.Is(err, mail.NotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		if link.Holder(l).May(link.Add, link.Album, l.Thing, l.Owner) && l.Rules.Frozen.IsZero() {
+			return ID(l.Thing), nil
+		}
+	}
+	return 0, store.ErrNoRows
 }
 
-func taken(ctx context.Context, tx *store.Tx, id ID, mailKey string) (bool, error) {
+func took(ctx context.Context, tx *store.Tx, id ID, mailKey string) (bool, error) {
 	var one int
 	err := tx.QueryRow(ctx, `SELECT 1 FROM album_mail WHERE album = $1 AND key = $2`, int64(id), mailKey).Scan(&one)
 	if err == store.ErrNoRows {
@@ -134,140 +198,54 @@ func taken(ctx context.Context, tx *store.Tx, id ID, mailKey string) (bool, erro
 	return err == nil, err
 }
 
-// read makes pictures of the mail's attachments, one after the other: a mail of
-// hundreds must not crowd out the next member's three.
-func (s *Service) read(ctx context.Context, in *workflow.Inbound, inc *incoming) error {
-	return in.Attachments(ctx, func(a workflow.File, r io.Reader) error {
-		br := bufio.NewReaderSize(r, 64<<10)
-		head, err := br.Peek(picture.SniffLength)
-		if err != nil && err != io.EOF {
-			return err
-		}
-		switch {
-		case !picture.IsPicture(head):
-			if strings.HasPrefix(a.Type, "image/") {
-				inc.problems = append(inc.problems, problem{a.Name, "album-problem-kind"})
-			} else {
-				inc.ignored = append(inc.ignored, a.Name)
-			}
-			return nil
-		case a.Damaged:
-			inc.problems = append(inc.problems, problem{a.Name, "album-problem-damaged"})
-			return nil
-		case len(inc.photos) == MaxPhotos:
-			inc.problems = append(inc.problems, problem{a.Name, "album-problem-many"})
-			return nil
-		}
-		p, err := s.Pictures.Make(ctx, br)
-		switch {
-		case errors.Is(err, picture.ErrTooBig):
-			inc.problems = append(inc.problems, problem{a.Name, "album-problem-big"})
-		case errors.Is(err, picture.ErrUnreadable), errors.Is(err, picture.ErrKind):
-			inc.problems = append(inc.problems, problem{a.Name, "album-problem-unreadable"})
-		case err != nil:
-			return err
-		default:
-			defer p.Close()
-			m, err := s.keep(ctx, a, p)
-			if err != nil {
-				return err
-			}
-			inc.photos = append(inc.photos, m)
-		}
-		return nil
-	})
-}
-
-func (s *Service) keep(ctx context.Context, a workflow.File, p *picture.Picture) (m made, err error) {
-	m = made{part: a.Seq, Photo: Photo{Name: photoName(a.Name, p.MediaType), MediaType: p.MediaType,
-		Width: p.Width, Height: p.Height, Taken: p.Taken}}
-	for _, f := range []struct {
-		path string
-		ref  *blob.Ref
-	}{{p.Original, &m.original}, {p.Large, &m.large}, {p.Thumb, &m.thumb}} {
-		if *f.ref, err = s.store(ctx, f.path); err != nil {
-			return m, err
-		}
-	}
-	return m, nil
-}
-
-func (s *Service) store(ctx context.Context, path string) (blob.Ref, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return blob.Ref{}, err
-	}
-	defer f.Close()
-	w := s.Blobs.Create()
-	defer w.Abort()
-	if _, err := io.Copy(w, f); err != nil {
-		return blob.Ref{}, err
-	}
-	return w.Commit(ctx)
-}
-
-// photoName is the file's name with the ending of what we made of it.
-func photoName(name, mediaType string) string {
-	ext := ".jpg"
-	if mediaType == picture.PNG {
-		ext = ".png"
-	}
-	if i := strings.LastIndexByte(name, '.'); i > 0 {
-		if have := strings.ToLower(name[i:]); have == ext || have == ".jpeg" && ext == ".jpg" {
-			return name
-		}
-		name = name[:i]
-	}
-	return name + ext
-}
-
-// add is the one transaction: album, photos, links, notices, and the end of the
-// mail itself.
-func (s *Service) add(ctx context.Context, tx *store.Tx, in *workflow.Inbound, inc *incoming) error {
+// receive is the one transaction: album, photos, links, notices, and the end of
+// the mail itself.
+func (s *Service) receive(ctx context.Context, tx *store.Tx, in *workflow.Inbound, inc *incoming) error {
 	p := locale.For(in.Lang())
-	id, err := find(ctx, tx, in.Sender.ID, inc.name)
+	id, err := s.find(ctx, tx, in.Sender, inc.name)
 	fresh := err == store.ErrNoRows
 	if err != nil && !fresh {
 		return err
 	}
 	again := false
 	if !fresh {
-		if again, err = taken(ctx, tx, id, in.Key()); err != nil {
+		if again, err = took(ctx, tx, id, in.Key()); err != nil {
 			return err
 		}
 	}
-	if len(inc.photos) == 0 && !again {
-		if err := in.ReplyIn(ctx, tx, nothing(p, in, inc), 0); err != nil {
-			return err
-		}
-		in.Forget()
-		return nil
+	if len(inc.photos) == 0 && len(inc.guests) == 0 && !again || len(inc.photos) == 0 && fresh && !again {
+		return s.without(ctx, tx, in, inc, id)
 	}
-	a := &Album{ID: id, Member: in.Sender.ID, Account: in.Sender.Account, From: in.SenderName(), Name: inc.name, Created: s.now()}
+	a := &Album{ID: id}
 	if fresh {
-		a.ID = ID(store.NewID())
-		if _, err := tx.Exec(ctx, `INSERT INTO album (id, account, member, sender, key, name, created, ended) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)`,
-			int64(a.ID), int64(a.Account), int64(a.Member), a.From, key(a.Name), a.Name, store.Micros(a.Created)); err != nil {
+		if a, err = s.new(ctx, tx, in.Sender, in.SenderName(), inc.name); err != nil {
 			return err
 		}
-	} else if a, err = s.allowed(ctx, tx, link.Member(in.Sender.ID), link.Manage, id); err != nil {
+	} else if a, err = s.lock(ctx, tx, id); err != nil {
 		return err
 	}
+	if a.Member != in.Sender.ID {
+		return s.contribute(ctx, tx, in, inc, a, again)
+	}
+	var added []Photo
 	if !again {
-		if err := s.addPhotos(ctx, tx, in, inc, a); err != nil {
+		if added, err = s.first(ctx, tx, in, inc, a, link.Link{}); err != nil {
 			return err
 		}
 	}
-	share, manage, err := s.ownLinks(ctx, tx, in, a)
+	share, manage, err := s.ownLinks(ctx, tx, a, in.Sender, in.Lang())
 	if err != nil {
 		return err
 	}
-	invited, err := s.invite(ctx, tx, in, inc, a)
+	invited, err := s.invite(ctx, tx, in, inc.guests, len(added), a)
 	if err != nil {
 		return err
 	}
 	if !again {
-		if err := in.ReplyIn(ctx, tx, receipt(p, a, inc, share, manage, invited), int64(manage.ID)); err != nil {
+		if err := s.tellGuests(ctx, tx, a, in.Key(), a.From, "", added, inc.guests); err != nil {
+			return err
+		}
+		if err := in.ReplyIn(ctx, tx, receipt(p, a, inc, len(added), share, manage, invited), int64(manage.ID)); err != nil {
 			return err
 		}
 	}
@@ -275,92 +253,81 @@ func (s *Service) add(ctx context.Context, tx *store.Tx, in *workflow.Inbound, i
 	return nil
 }
 
-func (s *Service) addPhotos(ctx context.Context, tx *store.Tx, in *workflow.Inbound, inc *incoming, a *Album) error {
-	now := store.Micros(s.now())
-	if _, err := tx.Exec(ctx, `INSERT INTO album_mail (album, key, created) VALUES ($1, $2, $3)`, int64(a.ID), in.Key(), now); err != nil {
-		return err
+// first takes in what a mail brings, unless the album has it.
+func (s *Service) first(ctx context.Context, tx *store.Tx, in *workflow.Inbound, inc *incoming, a *Album, by link.Link) ([]Photo, error) {
+	// One mail may come by two addresses: the album's own, and the one of a reply.
+	n, err := tx.Exec(ctx, `INSERT INTO album_mail (album, key, created, link, notice) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (album, key) DO NOTHING`,
+		int64(a.ID), in.Key(), store.Micros(s.now()), int64(by.ID), in.AnswerName())
+	if err != nil || n == 0 {
+		return nil, err
 	}
-	for _, m := range inc.photos {
-		for _, ref := range []blob.Ref{m.original, m.large, m.thumb} {
-			if err := s.Blobs.Insert(ctx, tx, ref); err != nil {
+	return s.add(ctx, tx, a, in.Key(), by, inc.photos)
+}
+
+// without answers a mail that brings no photo: it says why, and, when the photos
+// lie elsewhere, offers a page to hand them in.
+func (s *Service) without(ctx context.Context, tx *store.Tx, in *workflow.Inbound, inc *incoming, id ID) error {
+	p := locale.For(in.Lang())
+	l := nothing(p, in, inc)
+	if inc.away != "" && s.Hand != nil {
+		if id == 0 {
+			a, err := s.new(ctx, tx, in.Sender, in.SenderName(), inc.name)
+			if err != nil {
 				return err
 			}
+			if _, _, err := s.ownLinks(ctx, tx, a, in.Sender, in.Lang()); err != nil {
+				return err
+			}
+			id = a.ID
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO photo (id, album, key, part, name, media_type, taken, width, height, original, large, thumb, created)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, store.NewID(), int64(a.ID), in.Key(), m.part, m.Name,
-			m.MediaType, store.Micros(m.Taken), m.Width, m.Height, int64(m.original.ID), int64(m.large.ID), int64(m.thumb.ID), now); err != nil {
+		hand, err := s.Hand(ctx, tx, id, inc.name, in.Sender)
+		if err != nil {
 			return err
 		}
+		l = away(p, in, inc, hand)
 	}
+	if err := in.ReplyIn(ctx, tx, l, 0); err != nil {
+		return err
+	}
+	in.Forget()
 	return nil
 }
 
-// ownLinks are the owner's: one to pass on, one to manage; made with the album.
-func (s *Service) ownLinks(ctx context.Context, tx *store.Tx, in *workflow.Inbound, a *Album) (share, manage link.Link, err error) {
-	have, err := s.Links.In(ctx, tx, link.Album, int64(a.ID))
+// contribute is a member's mail to an album of somebody else, who invited them.
+func (s *Service) contribute(ctx context.Context, tx *store.Tx, in *workflow.Inbound, inc *incoming, a *Album, again bool) error {
+	if again {
+		in.Forget()
+		return nil
+	}
+	mine, err := s.linkOf(ctx, tx, a.ID, in.Sender.Address)
 	if err != nil {
-		return share, manage, err
+		return err
 	}
-	for _, l := range have {
-		switch {
-		case l.Manage && manage.ID == 0:
-			manage = l
-		case l.Public && share.ID == 0:
-			share = l
+	added, err := s.first(ctx, tx, in, inc, a, mine)
+	if err != nil {
+		return err
+	}
+	if len(added) > 0 {
+		if err := s.tellOwner(ctx, tx, a, in.Key(), mine.Called(), "", added); err != nil {
+			return err
 		}
 	}
-	own := link.Link{Kind: link.Album, Thing: int64(a.ID), Owner: a.Member, Person: in.Sender.Address, Lang: in.Lang()}
-	if share.ID == 0 {
-		own.Public = true
-		if share, _, err = s.Links.Add(ctx, tx, own); err != nil {
-			return share, manage, err
-		}
+	if err := s.tellGuests(ctx, tx, a, in.Key(), shownAs(mine), "", added, []guest{{addr: in.Sender.Address}}); err != nil {
+		return err
 	}
-	if manage.ID == 0 {
-		own.Public, own.Manage = false, true
-		manage, _, err = s.Links.Add(ctx, tx, own)
-	}
-	return share, manage, err
+	in.Forget()
+	return in.ReplyIn(ctx, tx, joined(locale.For(in.Lang()), a, inc, len(added), mine), int64(mine.ID))
 }
 
-// invite writes to each guest, with the link they have or a new one of their own.
-func (s *Service) invite(ctx context.Context, tx *store.Tx, in *workflow.Inbound, inc *incoming, a *Album) ([]guest, error) {
-	have, err := s.Links.In(ctx, tx, link.Album, int64(a.ID))
-	if err != nil {
-		return nil, err
-	}
-	theirs := map[string]link.Link{}
-	for _, l := range have {
-		if !l.Manage && !l.Public {
-			theirs[l.Person.Key()] = l
-		}
-	}
-	var invited []guest
-	for _, g := range inc.guests {
-		l, known := theirs[g.addr.Key()]
-		if !known {
-			if l, _, err = s.Links.Add(ctx, tx, link.Link{Kind: link.Album, Thing: int64(a.ID), Owner: a.Member, Person: g.addr, Name: g.called(), Lang: g.lang}); err != nil {
-				return nil, err
-			}
-		}
-		p, from := locale.For(g.lang), in.From
-		sent, err := s.Post.Send(ctx, tx, workflow.Notice{Mail: name(a.ID) + " " + in.Key(), What: "invitation", To: g.addr,
-			From: in.Address, FromName: p.T("workflow-on-behalf", "Name", a.From), ReplyTo: &from,
-			Lang: g.lang, Letter: invitation(p, a, len(inc.photos), known, l)})
-		if err != nil {
-			return nil, err
-		}
-		if sent {
-			invited = append(invited, g)
-		}
-	}
-	return invited, nil
+// new makes an album.
+func (s *Service) new(ctx context.Context, tx *store.Tx, u mail.User, from, name string) (*Album, error) {
+	a := &Album{ID: ID(store.NewID()), Member: u.ID, Account: u.Account, From: from, Name: name, Created: s.now()}
+	_, err := tx.Exec(ctx, `INSERT INTO album (id, account, member, sender, key, name, created, expires, ended) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0)`,
+		int64(a.ID), int64(a.Account), int64(a.Member), a.From, key(a.Name), a.Name, store.Micros(a.Created))
+	return a, err
 }
 
-// called is the guest's name, "" when it says no more than the address.
-func (g guest) called() string {
-	if g.name == g.addr.String() {
-		return ""
-	}
-	return g.name
+// lock reads an album that this transaction changes.
+func (s *Service) lock(ctx context.Context, tx *store.Tx, id ID) (*Album, error) {
+	return scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM album WHERE id = $1 FOR UPDATE`, int64(id)).Scan)
 }

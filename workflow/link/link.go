@@ -117,9 +117,18 @@ func (s *Service) ByReply(ctx context.Context, t Token) (Link, error) {
 }
 
 // Get finds a living link by its id; kind NotFound.
-func (s *Service) Get(ctx context.Context, id ID) (Link, error) {
-	return s.one(ctx, `SELECT `+columns+` FROM link l `+joined+` WHERE l.id = $1 AND l.revoked = 0 AND (l.expires = 0 OR l.expires > $2)`,
-		int64(id), store.Micros(s.now()))
+func (s *Service) Get(ctx context.Context, id ID) (l Link, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		l, err = s.GetIn(ctx, tx, id)
+		return err
+	})
+	return l, err
+}
+
+// GetIn is Get inside a transaction.
+func (s *Service) GetIn(ctx context.Context, tx *store.Tx, id ID) (Link, error) {
+	return found(scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM link l `+joined+` WHERE l.id = $1 AND l.revoked = 0 AND (l.expires = 0 OR l.expires > $2)`,
+		int64(id), store.Micros(s.now())).Scan))
 }
 
 func (s *Service) one(ctx context.Context, q string, args ...any) (l Link, err error) {
@@ -127,10 +136,15 @@ func (s *Service) one(ctx context.Context, q string, args ...any) (l Link, err e
 		l, err = scan(tx.QueryRow(ctx, q, args...).Scan)
 		return err
 	})
-	if err == store.ErrNoRows {
+	return found(l, err)
+}
+
+// found gives the error of a query for one link its kind.
+func found(l Link, err error) (Link, error) {
+	switch {
+	case err == store.ErrNoRows:
 		return Link{}, mail.Wrap(mail.NotFound, err)
-	}
-	if err != nil {
+	case err != nil:
 		return Link{}, fmt.Errorf("open link: %w", err)
 	}
 	return l, nil
@@ -158,11 +172,20 @@ func scan(f func(...any) error) (l Link, err error) {
 	return l, nil
 }
 
-// Extend moves the end of every living link to a thing.
-func (s *Service) Extend(ctx context.Context, tx *store.Tx, kind string, thing int64, until time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE link SET expires = $1 WHERE kind = $2 AND thing = $3 AND revoked = 0`,
-		store.Micros(until), kind, thing)
-	return err
+// Extend moves the end of every link to a thing that was not revoked; zero: they
+// never end. The owner's own lives for grace longer: they can bring the thing back.
+func (s *Service) Extend(ctx context.Context, tx *store.Tx, kind string, thing int64, until time.Time, grace time.Duration) error {
+	owner := until
+	if !until.IsZero() {
+		owner = until.Add(grace)
+	}
+	for manage, at := range []time.Time{until, owner} {
+		if _, err := tx.Exec(ctx, `UPDATE link SET expires = $1 WHERE kind = $2 AND thing = $3 AND manage = $4 AND revoked = 0`,
+			store.Micros(at), kind, thing, manage); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Revoke ends every link to a thing, at once.
@@ -199,7 +222,11 @@ func (s *Service) In(ctx context.Context, tx *store.Tx, kind string, thing int64
 func (s *Service) Sweep(ctx context.Context, age time.Duration) error {
 	limit := store.Micros(s.now().Add(-age))
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM link WHERE (revoked > 0 AND revoked < $1) OR (expires > 0 AND expires < $1)`, limit)
+		if _, err := tx.Exec(ctx, `DELETE FROM link WHERE (revoked > 0 AND revoked < $1) OR (expires > 0 AND expires < $1)`, limit); err != nil {
+			return err
+		}
+		// A guest's settings are about another link of theirs.
+		_, err := tx.Exec(ctx, `DELETE FROM link WHERE kind = $1 AND manage = 0 AND NOT EXISTS (SELECT 1 FROM link l WHERE l.id = link.thing)`, Settings)
 		return err
 	})
 }

@@ -1,14 +1,23 @@
-// Package picture makes what an album shows of a photo: upright, without
-// metadata, in three sizes.
+// Package picture makes what an album shows of a photo or a film: upright,
+// without what the camera wrote, in the sizes that pages use.
 //
-// Nothing of the file a stranger sent reaches the results but its pixels: each is
-// encoded anew, so no place, no camera, no embedded second picture can hide in a
-// segment we did not know. The one thing read from the metadata is the hour.
+// # Two steps
+//
+// Make is quick: three JPEG files that every browser shows, all of one decoding,
+// and the full size where that costs no decoding. Finish makes the rest, later:
+// WebP, the other full sizes, the film.
+//
+// # Private metadata
+//
+// Sizes are encoded anew from pixels alone. The full size of a JPEG, PNG, GIF or
+// WebP that stands upright is the photo's own coded data without every segment
+// that is not known to be needed for its colours (strip.go): nothing is lost, and
+// what is unknown does not pass.
 //
 // # Bombs
 //
-// The dimensions are read before anything is decoded, by code that allocates
-// nothing for them. Decoding happens in a process of its own (libvips) with
+// Dimensions are read before anything is decoded, by code that allocates nothing
+// for them. Decoding happens in processes of their own (libvips, ffmpeg) with
 // limits on memory, time and files; where libvips is missing, in pure Go.
 package picture
 
@@ -25,54 +34,54 @@ import (
 	"time"
 )
 
-// What is wrong with a file. Any other error of Make is ours, and may pass.
+// What is wrong with a file. Any other error is ours, and may pass.
 var (
 	ErrKind       = errors.New("not a picture of a kind we take")
 	ErrTooBig     = errors.New("too many pixels or bytes")
 	ErrUnreadable = errors.New("the picture cannot be read")
 )
 
-// Limits of one picture.
+// Limits of one file.
 const (
 	MaxPixels = 100_000_000
 	MaxSide   = 30_000
-	MaxBytes  = 200 << 20
+	MaxBytes  = 200 << 20 // of a picture
+	MaxFilm   = 3 << 30   // of a film
 )
 
-// Longer sides of what is made.
-const (
-	LargeSide = 2048
-	ThumbSide = 400
-)
+// Sides are the longer sides of what is made, in pixels; nothing is enlarged.
+var Sides = [3]int{400, 1024, 2048}
 
-// JPEG is the media type of everything made but the full size of a PNG.
-const (
-	JPEG = "image/jpeg"
-	PNG  = "image/png"
-)
+// JPEG is the media type of the three sizes.
+const JPEG = "image/jpeg"
 
 // Maker makes pictures. Its fields are set before use; the zero Maker works.
 type Maker struct {
 	Dir     string        // of its own, for files that last as long as one picture; "" is the system's
 	Tool    string        // libvips' command; "" looks for "vips", "none" has pure Go do it
+	Films   string        // ffmpeg's command; "" looks for "ffmpeg", "none" makes no film
 	Slots   int           // pictures at once; 0 is 2
-	Timeout time.Duration // for each step; 0 is 30 s
+	Timeout time.Duration // for each step of a picture; 0 is 30 s
 	Log     *slog.Logger  // nil discards
 
-	once  sync.Once
-	slots chan struct{}
-	vips  string
-	err   error
+	once                            sync.Once
+	slots, later                    chan struct{}
+	vips, ffmpeg, ffprobe, jpegtran string
+	err                             error
 }
 
-// Picture is what was made of one photo. Its files go with Close.
+// Picture is what Make made. Its files go with Close.
 type Picture struct {
-	Width, Height int       // upright, of the full size
-	MediaType     string    // of Original; the others are JPEG
-	Taken         time.Time // the camera's clock as if it were UTC; zero when not known
-	Original      string    // paths of files
-	Large         string
-	Thumb         string
+	Source           string    // media type of what came, whatever its sender called it
+	Width, Height    int       // of the full size, upright
+	Taken            time.Time // the camera's clock as if it were UTC; zero when not known
+	Caption          string    // that its metadata gives it
+	Place            bool      // its metadata says where it was
+	Hash             []byte    // thumbhash: what is shown until the picture is there
+	JPEG             [3]string // paths, by Sides
+	Clean, CleanType string    // full size without private metadata; "" when Finish is to make it
+	Video            bool
+	Duration         time.Duration // of a video, when that is known
 
 	dir string
 }
@@ -86,7 +95,7 @@ func (m *Maker) start() {
 		if n == 0 {
 			n = 2
 		}
-		m.slots = make(chan struct{}, n)
+		m.slots, m.later = make(chan struct{}, n), make(chan struct{}, 1)
 		if m.Dir != "" {
 			// What a crash left lying about has places in it.
 			left, _ := filepath.Glob(filepath.Join(m.Dir, "picture-*"))
@@ -95,75 +104,144 @@ func (m *Maker) start() {
 			}
 			m.err = os.MkdirAll(m.Dir, 0o700)
 		}
-		switch m.Tool {
-		case "none":
-		case "":
-			m.vips, _ = exec.LookPath("vips")
-		default:
-			m.vips = m.Tool
+		m.vips = tool(m.Tool, "vips")
+		m.jpegtran = tool(m.Tool, "jpegtran")
+		if m.ffmpeg = tool(m.Films, "ffmpeg"); m.ffmpeg != "" {
+			m.ffprobe, _ = exec.LookPath("ffprobe")
 		}
 	})
 }
 
-// Make reads one photo and makes its pictures. Errors of the file wrap ErrKind,
-// ErrTooBig or ErrUnreadable.
-func (m *Maker) Make(ctx context.Context, r io.Reader) (p *Picture, err error) {
+// tool is the path of a command; "" when there is none, or none is to be used.
+func tool(set, name string) string {
+	switch {
+	case set == "none":
+		return ""
+	case set != "" && (name == "vips" || name == "ffmpeg"):
+		return set
+	}
+	path, _ := exec.LookPath(name)
+	return path
+}
+
+// opened is a file of a stranger's in a folder of its own.
+type opened struct {
+	*os.File
+	dir, path string
+	kind      kind
+	w, h      int // as stored
+}
+
+// open takes a slot, and saves and looks at what r reads. close gives the slot
+// back and removes the source; the folder stays.
+func (m *Maker) open(ctx context.Context, slots func() chan struct{}, r io.Reader) (o *opened, done func(), err error) {
 	if m.start(); m.err != nil {
-		return nil, m.err
+		return nil, nil, m.err
 	}
 	select {
-	case m.slots <- struct{}{}:
-		defer func() { <-m.slots }()
+	case slots() <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, nil, ctx.Err()
 	}
-	dir, err := os.MkdirTemp(m.Dir, "picture-")
-	if err != nil {
-		return nil, err
+	f := &opened{}
+	end := func() {
+		if f.File != nil {
+			f.Close()
+		}
+		// What has the hour and the place is needed no longer than this.
+		os.Remove(f.path)
+		<-slots()
 	}
 	defer func() {
 		if err != nil {
-			os.RemoveAll(dir)
+			end()
+			os.RemoveAll(f.dir)
 		}
 	}()
-	in := filepath.Join(dir, "in")
-	if err := save(in, r); err != nil {
-		return nil, err
+	if err = m.fill(f, r); err != nil {
+		return nil, nil, err
 	}
-	// What has the hour and the place is needed no longer than this.
-	defer os.Remove(in)
-	f, err := os.Open(in)
+	return f, end, nil
+}
+
+// fill saves what r reads, and looks at it.
+func (m *Maker) fill(o *opened, r io.Reader) (err error) {
+	if o.dir, err = os.MkdirTemp(m.Dir, "picture-"); err != nil {
+		return err
+	}
+	o.path = filepath.Join(o.dir, "in")
+	if err := save(o.path, r); err != nil {
+		return err
+	}
+	if o.File, err = os.Open(o.path); err != nil {
+		return err
+	}
+	if o.kind, o.w, o.h, err = probe(o.File); err != nil {
+		return err
+	}
+	if o.w > MaxSide || o.h > MaxSide || int64(o.w)*int64(o.h) > MaxPixels {
+		return fmt.Errorf("%w: %d by %d", ErrTooBig, o.w, o.h)
+	}
+	return nil
+}
+
+// Make reads one file and makes what is shown first. Errors of the file wrap
+// ErrKind, ErrTooBig or ErrUnreadable.
+func (m *Maker) Make(ctx context.Context, r io.Reader) (p *Picture, err error) {
+	f, done, err := m.open(ctx, func() chan struct{} { return m.slots }, r)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	kind, w, h, err := probe(f)
-	if err != nil {
+	defer done()
+	p = &Picture{dir: f.dir, Source: f.kind.mediaType()}
+	for i, side := range Sides {
+		p.JPEG[i] = filepath.Join(f.dir, fmt.Sprintf("%d.jpg", side))
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(f.dir)
+		}
+	}()
+	if f.kind.film() {
+		return p, m.poster(ctx, f, p)
+	}
+	meta := readMeta(f.File, f.kind)
+	p.Taken, p.Caption, p.Place = meta.taken, meta.caption, meta.place
+	p.Width, p.Height = f.w, f.h
+	if meta.orientation >= 5 {
+		p.Width, p.Height = f.h, f.w
+	}
+	if err := m.sizes(ctx, f, meta.orientation, p); err != nil {
 		return nil, err
 	}
-	if w > MaxSide || h > MaxSide || int64(w)*int64(h) > MaxPixels {
-		return nil, fmt.Errorf("%w: %d by %d", ErrTooBig, w, h)
+	if f.kind == kindHEIC || f.kind == kindAVIF {
+		// They turn by a property of their own, which only their decoder follows.
+		if w, h, err := size(p.JPEG[2]); err == nil && (w > h) != (p.Width > p.Height) {
+			p.Width, p.Height = p.Height, p.Width
+		}
 	}
-	meta := readMeta(f, kind)
-	p = &Picture{dir: dir, MediaType: JPEG, Taken: meta.taken, Original: filepath.Join(dir, "original.jpg"),
-		Large: filepath.Join(dir, "large.jpg"), Thumb: filepath.Join(dir, "thumb.jpg")}
-	if kind == kindPNG {
-		p.MediaType, p.Original = PNG, filepath.Join(dir, "original.png")
-	}
-	if m.vips != "" {
-		err = m.runVips(ctx, in, p)
-	}
-	// The libheif of older systems cannot read what newer telephones write.
-	if m.vips == "" || kind == kindHEIC && errors.Is(err, ErrUnreadable) {
-		err = m.pure(f, kind, meta.orientation, p)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if p.Width, p.Height, err = size(p.Original); err != nil {
-		return nil, err
+	if meta.orientation <= 1 {
+		if err := m.strip(f, p); err != nil {
+			return nil, err
+		}
 	}
 	return p, nil
+}
+
+// strip makes the full size by leaving out what is private, where that is known
+// to be all. A file that strip does not understand is left to Finish.
+func (m *Maker) strip(f *opened, p *Picture) error {
+	path := filepath.Join(f.dir, "clean")
+	err := stripFile(f.File, f.kind, path)
+	switch {
+	case errors.Is(err, errStrip):
+		os.Remove(path)
+		return nil
+	case err != nil:
+		return err
+	}
+	p.Clean, p.CleanType = path, f.kind.mediaType()
+	return nil
 }
 
 func save(path string, r io.Reader) error {
@@ -171,12 +249,27 @@ func save(path string, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(f, io.LimitReader(r, MaxBytes+1))
+	head := make([]byte, SniffLength)
+	k, err := io.ReadFull(r, head)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	most := int64(MaxBytes)
+	if sniff(head[:k]).film() {
+		most = MaxFilm
+	}
+	n := int64(0)
+	if err == nil {
+		_, err = f.Write(head[:k])
+	}
+	if err == nil {
+		n, err = io.Copy(f, io.LimitReader(r, most+1))
+	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
-	if err == nil && n > MaxBytes {
-		return fmt.Errorf("%w: over %d bytes", ErrTooBig, MaxBytes)
+	if err == nil && n > most {
+		return fmt.Errorf("%w: over %d bytes", ErrTooBig, most)
 	}
 	return err
 }

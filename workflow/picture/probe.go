@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"io"
 
+	"golang.org/x/image/tiff"
 	"golang.org/x/image/webp"
 )
 
@@ -19,10 +21,24 @@ const (
 	kindPNG
 	kindWebP
 	kindHEIC
+	kindAVIF
+	kindGIF
+	kindTIFF
+	kindMP4
+	kindMOV
+	kindWebM
 )
 
-// IsPicture says whether a file begins like a picture that Make takes. What the
-// sender calls it does not count.
+// film says that it moves, and ffmpeg reads it.
+func (k kind) film() bool { return k == kindMP4 || k == kindMOV || k == kindWebM }
+
+func (k kind) mediaType() string {
+	return map[kind]string{kindJPEG: JPEG, kindPNG: "image/png", kindWebP: "image/webp", kindHEIC: "image/heic", kindAVIF: "image/avif",
+		kindGIF: "image/gif", kindTIFF: "image/tiff", kindMP4: "video/mp4", kindMOV: "video/quicktime", kindWebM: "video/webm"}[k]
+}
+
+// IsPicture says whether a file begins like a picture or film that Make takes.
+// What the sender calls it does not count.
 func IsPicture(head []byte) bool { return sniff(head) != 0 }
 
 // SniffLength is how many bytes IsPicture wants to see.
@@ -34,20 +50,45 @@ func sniff(b []byte) kind {
 		return kindJPEG
 	case bytes.HasPrefix(b, []byte("\x89PNG\r\n\x1a\n")):
 		return kindPNG
+	case bytes.HasPrefix(b, []byte("GIF87a")), bytes.HasPrefix(b, []byte("GIF89a")):
+		return kindGIF
+	case bytes.HasPrefix(b, []byte("II*\x00")), bytes.HasPrefix(b, []byte("MM\x00*")):
+		return kindTIFF
 	case len(b) >= 12 && string(b[:4]) == "RIFF" && string(b[8:12]) == "WEBP":
 		return kindWebP
+	case bytes.HasPrefix(b, []byte("\x1a\x45\xdf\xa3")): // EBML: Matroska and WebM
+		return kindWebM
 	case len(b) >= 16 && string(b[4:8]) == "ftyp":
-		// The brands of still pictures coded with HEVC (ISO/IEC 23008-12); "mif1"
-		// alone may be AVIF too, which the decoder then says.
-		n := min(int(binary.BigEndian.Uint32(b)), len(b))
-		for i := 8; i+4 <= n; i += 4 {
-			switch string(b[i : i+4]) {
-			case "heic", "heix", "heim", "heis", "hevc", "hevx":
-				return kindHEIC
+		return brand(b)
+	}
+	return 0
+}
+
+// brand tells the kinds apart that share the ISO base media format, by the
+// brands that their first box names (ISO/IEC 14496-12 §4.3).
+func brand(b []byte) kind {
+	n := min(int(binary.BigEndian.Uint32(b)), len(b))
+	films := kind(0)
+	for i := 8; i+4 <= n; i += 4 {
+		if i == 12 {
+			continue // the version
+		}
+		switch string(b[i : i+4]) {
+		case "heic", "heix", "heim", "heis", "hevc", "hevx":
+			return kindHEIC
+		case "avif", "avis":
+			return kindAVIF
+		case "qt  ":
+			if films == 0 {
+				films = kindMOV
+			}
+		case "isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42", "avc1", "M4V ", "M4VH", "M4VP", "MSNV", "3gp4", "3gp5", "3gp6", "3g2a", "dash":
+			if films == 0 {
+				films = kindMP4
 			}
 		}
 	}
-	return 0
+	return films
 }
 
 // probe finds kind and dimensions without decoding pixels.
@@ -71,6 +112,9 @@ func probe(f io.ReadSeeker) (k kind, w, h int, err error) {
 			err = serr
 		}
 	}()
+	if k.film() {
+		return k, 1, 1, nil // its player bounds it
+	}
 	var cfg image.Config
 	switch k {
 	case kindJPEG:
@@ -79,7 +123,11 @@ func probe(f io.ReadSeeker) (k kind, w, h int, err error) {
 		cfg, err = png.DecodeConfig(f)
 	case kindWebP:
 		cfg, err = webp.DecodeConfig(f)
-	case kindHEIC:
+	case kindGIF:
+		cfg, err = gif.DecodeConfig(f)
+	case kindTIFF:
+		cfg, err = tiff.DecodeConfig(f)
+	case kindHEIC, kindAVIF:
 		cfg.Width, cfg.Height, err = heicSize(f)
 	}
 	if err == nil && (cfg.Width <= 0 || cfg.Height <= 0) {

@@ -1,23 +1,27 @@
 package picture
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"golang.org/x/image/draw"
+	"golang.org/x/image/tiff"
 	"golang.org/x/image/webp"
 )
 
 // one picture at a time in our own memory, however many slots there are.
 var one sync.Mutex
 
-// pure makes the three files without libvips.
+// pure makes the three sizes without libvips.
 func (m *Maker) pure(f io.ReadSeeker, k kind, orientation int, p *Picture) (err error) {
 	one.Lock()
 	defer one.Unlock()
@@ -25,19 +29,35 @@ func (m *Maker) pure(f io.ReadSeeker, k kind, orientation int, p *Picture) (err 
 	if err != nil {
 		return err
 	}
-	large := upright(fit(img, LargeSide), orientation)
-	if err := write(p.Large, func(w io.Writer) error { return jpeg.Encode(w, large, &jpeg.Options{Quality: 84}) }); err != nil {
+	made := upright(fit(img, Sides[2]), orientation)
+	return p.encode(made)
+}
+
+// encode makes the three sizes of what is upright and in our memory.
+func (p *Picture) encode(img image.Image) error {
+	for i := len(Sides) - 1; i > 0; i-- {
+		made := fit(img, Sides[i])
+		if err := write(p.JPEG[i], func(w io.Writer) error { return jpeg.Encode(w, made, &jpeg.Options{Quality: 82}) }); err != nil {
+			return err
+		}
+		img = made
+	}
+	return p.smallest(img)
+}
+
+// pureClean makes the full size without libvips.
+func (m *Maker) pureClean(f io.ReadSeeker, k kind, orientation int, out *Finished) error {
+	one.Lock()
+	defer one.Unlock()
+	img, err := decode(f, k)
+	if err != nil {
 		return err
 	}
-	if err := write(p.Thumb, func(w io.Writer) error {
-		return jpeg.Encode(w, fit(large, ThumbSide), &jpeg.Options{Quality: 80})
-	}); err != nil {
-		return err
+	if k == kindPNG {
+		return write(out.Clean, func(w io.Writer) error { return png.Encode(w, turned(img, orientation)) })
 	}
-	if p.MediaType == PNG {
-		return write(p.Original, func(w io.Writer) error { return png.Encode(w, turned(img, orientation)) })
-	}
-	return write(p.Original, func(w io.Writer) error {
+	out.Clean, out.CleanType = strings.TrimSuffix(out.Clean, ".webp"), JPEG
+	return write(out.Clean, func(w io.Writer) error {
 		return jpeg.Encode(w, upright(opaque(img, img.Bounds().Dx(), img.Bounds().Dy()), orientation), &jpeg.Options{Quality: 92})
 	})
 }
@@ -48,6 +68,9 @@ func decode(f io.Reader, k kind) (img image.Image, err error) {
 			err = fmt.Errorf("%w: panic: %v", ErrUnreadable, p)
 		}
 	}()
+	if s, ok := f.(io.Seeker); ok {
+		s.Seek(0, io.SeekStart)
+	}
 	switch k {
 	case kindJPEG:
 		img, err = jpeg.Decode(f)
@@ -55,8 +78,14 @@ func decode(f io.Reader, k kind) (img image.Image, err error) {
 		img, err = png.Decode(f)
 	case kindWebP:
 		img, err = webp.Decode(f)
+	case kindGIF:
+		img, err = gif.Decode(f) // the first picture
+	case kindTIFF:
+		img, err = tiff.Decode(f)
 	case kindHEIC:
 		img, err = decodeHEIC(f)
+	default:
+		err = errors.New("no decoder for this kind without libvips")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)

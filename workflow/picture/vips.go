@@ -4,103 +4,104 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
+	"image"
+	"image/jpeg"
+	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
 	"strconv"
-	"syscall"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// Limits of one run of libvips.
-const (
-	vipsMemory = 3 << 30   // address space; 100 megapixels to be turned need 0.4 GB
-	vipsFile   = 512 << 20 // what it writes
-	vipsFiles  = 64        // open at once
-)
-
-// runVips has libvips make the three files. The small ones are made of the
-// large one, which is quicker and cannot differ.
-func (m *Maker) runVips(ctx context.Context, in string, p *Picture) error {
-	for _, step := range []struct {
-		from, to, options string
-		side              int
-	}{
-		{in, p.Large, "[Q=84,optimize_coding,interlace,strip,background=255]", LargeSide},
-		{in, p.Original, originalOptions(p.MediaType), MaxSide},
-		{p.Large, p.Thumb, "[Q=80,optimize_coding,strip]", ThumbSide},
-	} {
-		if err := m.thumbnail(ctx, p.dir, step.from, step.to+step.options, step.side); err != nil {
-			return err
-		}
+// sizes makes the three JPEG files, each smaller one from the next larger, which
+// is quicker and cannot differ; and the hash.
+func (m *Maker) sizes(ctx context.Context, f *opened, orientation int, p *Picture) error {
+	err := errNoTool
+	if m.vips != "" {
+		err = m.chain(ctx, f.dir, f.path, coloured(f.File), p)
 	}
-	return nil
-}
-
-func originalOptions(mediaType string) string {
-	if mediaType == PNG {
-		return "[strip,compression=6]"
-	}
-	return "[Q=92,optimize_coding,strip,background=255]"
-}
-
-func (m *Maker) thumbnail(ctx context.Context, dir, in, out string, side int) error {
-	ctx, cancel := context.WithTimeout(ctx, m.timeout())
-	defer cancel()
-	// Both are names of our own making: libvips reads options behind a file name.
-	cmd := exec.CommandContext(ctx, m.vips, "thumbnail", in, out, strconv.Itoa(side), "--height", strconv.Itoa(side),
-		"--size", "down", "--export-profile", "srgb", "--fail-on", "error")
-	cmd.Dir = dir
-	// No loader that libvips holds unfit for strangers' files; nothing of our environment.
-	cmd.Env = []string{"VIPS_BLOCK_UNTRUSTED=1", "VIPS_CONCURRENCY=1", "VIPS_DISC_THRESHOLD=600m", "TMPDIR=" + dir,
-		"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "MALLOC_ARENA_MAX=1", "G_SLICE=always-malloc"}
-	var said tail
-	cmd.Stdout, cmd.Stderr = &said, &said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 2 * time.Second
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	limit(cmd.Process.Pid, m.timeout())
-	err := cmd.Wait()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(context.Cause(ctx), context.Canceled):
-		return ctx.Err() // we stop; the picture may be fine
-	case errors.As(err, &exit):
-		// A full disk is ours, not the picture's.
-		if bytes.Contains(said.b, []byte("No space left")) {
-			return fmt.Errorf("vips: %s", said.b)
-		}
-		m.log().InfoContext(ctx, "picture refused", "file", filepath.Base(out), "err", string(said.b), "exit", exit.String())
-		return fmt.Errorf("%w: %s", ErrUnreadable, exit)
+	// The libheif of older systems cannot read what newer telephones write.
+	if m.vips == "" || f.kind == kindHEIC && errors.Is(err, ErrUnreadable) {
+		err = m.pure(f.File, f.kind, orientation, p)
 	}
 	return err
 }
 
-// limit bounds the process right after its start, before it has read much.
-func limit(pid int, d time.Duration) {
-	for what, n := range map[int]uint64{
-		unix.RLIMIT_AS: vipsMemory, unix.RLIMIT_FSIZE: vipsFile, unix.RLIMIT_NOFILE: vipsFiles,
-		unix.RLIMIT_CPU: uint64(d/time.Second) + 1, unix.RLIMIT_CORE: 0,
-	} {
-		unix.Prlimit(pid, what, &unix.Rlimit{Cur: n, Max: n}, nil)
+// chain makes the JPEG files of a picture; profile says that it names its colours.
+func (m *Maker) chain(ctx context.Context, dir, from string, profile bool, p *Picture) error {
+	if err := m.thumbnail(ctx, dir, from, profile, p.JPEG[2]+"[Q=84,strip,optimize_coding,background=255]", Sides[2]); err != nil {
+		return err
 	}
+	if err := m.thumbnail(ctx, dir, p.JPEG[2], false, p.JPEG[1]+"[Q=82,strip,optimize_coding]", Sides[1]); err != nil {
+		return err
+	}
+	// The start of a process takes longer than the smallest one, which the hash
+	// wants in our own memory anyway. It is a file of our own making by now.
+	f, err := os.Open(p.JPEG[1])
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	img, err := jpeg.Decode(f)
+	if err != nil {
+		return err
+	}
+	return p.smallest(img)
 }
 
-// tail keeps the end of what a program says.
-type tail struct{ b []byte }
+// smallest makes the last size, and the hash.
+func (p *Picture) smallest(img image.Image) error {
+	small := fit(img, Sides[0])
+	p.Hash = Hash(small)
+	return write(p.JPEG[0], func(w io.Writer) error { return jpeg.Encode(w, small, &jpeg.Options{Quality: 80}) })
+}
 
-func (t *tail) Write(p []byte) (int, error) {
-	t.b = append(t.b, p...)
-	if n := len(t.b) - 1000; n > 0 {
-		t.b = append(t.b[:0], t.b[n:]...)
+// thumbnail has libvips make out of in, turned upright, its longer side at most
+// side, in sRGB.
+func (m *Maker) thumbnail(ctx context.Context, dir, in string, profile bool, out string, side int) error {
+	// Both are names of our own making: libvips reads options behind a file name.
+	args := []string{"thumbnail", in, out, strconv.Itoa(side), "--height", strconv.Itoa(side), "--size", "down", "--fail-on", "error"}
+	if profile {
+		// Only then: libvips 8.14 moves the colours of a picture without a profile by it.
+		args = append(args, "--export-profile", "srgb")
 	}
-	return len(p), nil
+	return m.run(ctx, job{dir: dir, timeout: m.timeout(), name: m.vips, args: args,
+		// No loader that libvips holds unfit for strangers' files.
+		env: []string{"VIPS_BLOCK_UNTRUSTED=1", "VIPS_CONCURRENCY=1", "VIPS_DISC_THRESHOLD=600m", "TMPDIR=" + dir}})
+}
+
+// webp is thumbnail for a WebP file.
+func (m *Maker) webp(ctx context.Context, dir, in string, profile bool, out, options string, side int) error {
+	if err := m.thumbnail(ctx, dir, in, profile, out+options, side); err != nil {
+		return err
+	}
+	// The strip of libvips 8.14 leaves EXIF and XMP in WebP.
+	f, err := os.Open(out)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	bare := out + ".bare"
+	if err := stripFile(f, kindWebP, bare); err != nil {
+		return err
+	}
+	return os.Rename(bare, out)
+}
+
+// marks of a colour profile in the containers that hold one.
+var marks = [][]byte{[]byte("ICC_PROFILE\x00"), []byte("iCCP"), []byte("ICCP"), []byte("colrprof"), []byte("colrrICC")}
+
+// coloured says whether a picture brings a colour profile, which stands before
+// its pixels; of a telephone it mostly is Display P3.
+func coloured(f io.ReadSeeker) bool {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return false
+	}
+	head, _ := io.ReadAll(io.LimitReader(f, maxColours))
+	return slices.ContainsFunc(marks, func(m []byte) bool { return bytes.Contains(head, m) })
+}
+
+// exists says whether a file was made.
+func exists(path string) bool {
+	i, err := os.Stat(path)
+	return err == nil && i.Size() > 0
 }

@@ -19,7 +19,9 @@ func receipt(p locale.Printer, t *Transfer, share, manage link.Link, invited []g
 		Subject: p.T("transfer-receipt-subject", "Subject", t.Subject),
 		Heading: p.T("transfer-receipt-heading", "Subject", t.Subject, "Size", p.Size(t.Size())),
 	}
-	l.LinkTo(p.T("transfer-receipt-share"), int64(share.ID))
+	if share.ID != 0 {
+		l.LinkTo(p.T("transfer-receipt-share"), int64(share.ID))
+	}
 	until := p.T("transfer-receipt-until", "Date", p.Date(t.Expires))
 	if len(invited) > 0 {
 		names := make([]string, len(invited))
@@ -75,4 +77,32 @@ func more(p locale.Printer, t *Transfer) string {
 		return p.T("transfer-more", "Count", n)
 	}
 	return ""
+}
+
+// hasAll tells the owner that somebody has everything.
+func hasAll(p locale.Printer, t *Transfer, who string, manage link.Link) letter.Letter {
+	l := letter.Letter{Subject: p.T("transfer-has-all", "Subject", t.Subject, "Name", who), Heading: p.T("transfer-has-all", "Subject", t.Subject, "Name", who)}
+	l.LinkTo(p.T("transfer-receipt-manage"), int64(manage.ID))
+	l.Small(p.T("transfer-has-all-foot"))
+	return l
+}
+
+// reminder tells a guest that what they have not fetched ends soon.
+func reminder(p locale.Printer, t *Transfer, to link.Link) letter.Letter {
+	l := letter.Letter{Subject: p.T("transfer-reminder-subject", "Subject", t.Subject), Heading: p.T("transfer-reminder-heading", "Name", t.From, "Date", p.Date(t.Expires))}
+	l.Items(items(p, t, false)).Small(more(p, t))
+	l.LinkTo(p.T("transfer-invitation-link", "Count", len(t.Files)), int64(to.ID))
+	l.Small(p.T("transfer-reminder-foot"))
+	return l
+}
+
+// endsSoon tells the owner.
+func endsSoon(p locale.Printer, t *Transfer, late []string, manage link.Link) letter.Letter {
+	l := letter.Letter{Subject: p.T("transfer-reminder-subject", "Subject", t.Subject), Heading: p.T("transfer-ends-heading", "Subject", t.Subject, "Date", p.Date(t.Expires))}
+	if len(late) > 0 {
+		l.Para(p.T("transfer-ends-late", "Count", len(late), "Names", workflow.Join(p, late[:min(len(late), listed)])))
+	}
+	l.Para(p.T("transfer-ends-words"))
+	l.LinkTo(p.T("transfer-receipt-manage"), int64(manage.ID))
+	return l
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"colporteur/locale"
 	"colporteur/mail"
@@ -93,7 +94,7 @@ func (s *Service) make(ctx context.Context, tx *store.Tx, in *workflow.Inbound, 
 	}
 	now := s.now()
 	t := &Transfer{ID: ID(store.NewID()), Member: in.Sender.ID, Account: in.Sender.Account, From: in.SenderName(),
-		Subject: in.Subject(), Note: inc.note, Created: now, Expires: now.AddDate(0, 0, days(in.Vars["days"])),
+		Subject: in.Subject(), Note: inc.note, Created: now, Expires: lasts(now, in.Vars["days"]),
 		Files: inc.files, message: in.Message.ID}
 	if t.Subject == "" {
 		t.Subject = t.Files[0].Name
@@ -119,7 +120,7 @@ func (s *Service) make(ctx context.Context, tx *store.Tx, in *workflow.Inbound, 
 	if err != nil {
 		return err
 	}
-	own.Public, own.Manage = false, true
+	own.Public, own.Manage, own.Expires = false, true, t.Expires.Add(Grace)
 	manage, _, err := s.Links.Add(ctx, tx, own)
 	if err != nil {
 		return err
@@ -127,6 +128,11 @@ func (s *Service) make(ctx context.Context, tx *store.Tx, in *workflow.Inbound, 
 	invited, err := s.invite(ctx, tx, in, t, inc.guests)
 	if err != nil {
 		return err
+	}
+	if s.Shelf != nil {
+		if err := s.Shelf.Made(ctx, tx, t); err != nil {
+			return err
+		}
 	}
 	return in.ReplyIn(ctx, tx, receipt(locale.For(in.Lang()), t, share, manage, invited, inc.damaged), int64(manage.ID))
 }
@@ -189,13 +195,16 @@ func (s *Service) repeated(ctx context.Context, tx *store.Tx, in *workflow.Inbou
 	return nil
 }
 
-// days reads the duration an address asks for: "7j", "30d", "30".
-func days(s string) int {
-	n, err := strconv.Atoi(strings.TrimRight(s, "jd"))
-	if err != nil || n < 1 {
-		return DefaultDays
+// lasts reads the end that an address asks for: "7j", "30d", "30", "12h".
+func lasts(now time.Time, s string) time.Time {
+	n, err := strconv.Atoi(strings.TrimRight(s, "jdh"))
+	switch {
+	case err != nil || n < 1:
+		return now.AddDate(0, 0, DefaultDays)
+	case strings.HasSuffix(s, "h"):
+		return now.Add(min(time.Duration(n)*time.Hour, MaxDays*24*time.Hour))
 	}
-	return min(n, MaxDays)
+	return now.AddDate(0, 0, min(n, MaxDays))
 }
 
 // called is the guest's name, "" when it says no more than the address.

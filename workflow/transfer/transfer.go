@@ -2,8 +2,15 @@
 //
 // A transfer is made in one transaction with its files, a link for each guest,
 // the owner's links and all notices. It ends in one transaction too, when its
-// owner takes it back or its time is over: links, files and the mail they came
-// in are gone at once, and a row without names is left.
+// owner takes it back or its time is over: from then on every guest's link finds
+// nothing. For Grace its owner alone can bring it back; then files and the mail
+// they came in are deleted, and a row without names is left.
+//
+// # What counts as a download
+//
+// A press of the button makes a grant (grant.go). Only bytes under a grant count,
+// and a download counts when all of them were taken, in whatever ranges. A robot
+// that fetches every address it sees uses up nothing.
 package transfer
 
 import (
@@ -19,6 +26,7 @@ import (
 	"colporteur/store/message"
 	"colporteur/workflow"
 	"colporteur/workflow/link"
+	"colporteur/workflow/notify"
 )
 
 // ID names a transfer. It grants nothing.
@@ -31,6 +39,9 @@ const (
 	ExtendDays  = 7
 )
 
+// Grace is how long what ended can be brought back.
+const Grace = 14 * 24 * time.Hour
+
 // Service is the transfers of one host, and the program behind envoi@.
 type Service struct {
 	DB       *store.DB
@@ -38,9 +49,19 @@ type Service struct {
 	Messages *message.Store
 	Links    *link.Service
 	Post     *workflow.Post
+	Notify   *notify.Service
+	Shelf    Shelf                                            // nil: transfers are no messages
 	LangOf   func(ctx context.Context, a mail.Address) string // a guest's language when they are one of ours; nil or "": not known
 	Now      func() time.Time                                 // nil is time.Now
 	Log      *slog.Logger                                     // nil discards
+}
+
+// Shelf shows transfers elsewhere, as a folder. It is told of each change in the
+// transaction that makes it.
+type Shelf interface {
+	Made(ctx context.Context, tx *store.Tx, t *Transfer) error
+	Ended(ctx context.Context, tx *store.Tx, t *Transfer) error
+	Restored(ctx context.Context, tx *store.Tx, t *Transfer) error
 }
 
 // File is one file of a transfer.
@@ -51,6 +72,7 @@ type File struct {
 	Size      int64
 	SHA256    string // hex
 	Blob      blob.ID
+	Seal      string // of a file that only who has the key can read: name and type, sealed like its bytes
 }
 
 // Transfer is one transfer as its owner and the operator see it.
@@ -68,7 +90,11 @@ type Transfer struct {
 	Files    []File
 
 	message message.ID
+	purged  bool // nothing can bring it back
 }
+
+// over says whether nobody but its owner may see it.
+func (t *Transfer) over(now time.Time) bool { return !t.Ended.IsZero() || !t.Expires.After(now) }
 
 // Size is the bytes of all files.
 func (t *Transfer) Size() (n int64) {
@@ -81,10 +107,21 @@ func (t *Transfer) Size() (n int64) {
 // View is a transfer as the holder of a link sees it.
 type View struct {
 	Transfer
-	Link   link.Link
-	Manage bool        // may extend it and take it back
-	Share  link.Token  // Manage only: the link to pass on
-	Guests []link.Link // Manage only: who has a link of their own
+	Link    link.Link
+	Counted bool       // its files are had through a grant alone: downloads are limited, or the link is locked
+	Manage  bool       // may extend it and take it back
+	Over    bool       // Manage only: it has ended, and can be brought back
+	Rules   link.Rules // Manage only
+	Share   link.Token // Manage only: the link to pass on
+	Guests  []Guest    // Manage only: who has a link of their own
+	Others  int        // Manage only: how many downloads by the link to pass on were whole
+}
+
+// Guest is somebody with a link of their own, and what they have of the files.
+type Guest struct {
+	link.Link
+	Has int       // files
+	All time.Time // when they had the last of them; zero: not all yet
 }
 
 // Open finds the transfer of a link's token; kind NotFound for whatever reason.
@@ -99,27 +136,57 @@ func (s *Service) Open(ctx context.Context, by link.Visit) (*View, error) {
 		if err != nil {
 			return err
 		}
-		v = View{Transfer: *tr, Link: l}
+		v = View{Transfer: *tr, Link: l, Counted: counted(l.Rules)}
 		if v.Files, err = files(ctx, tx, tr.ID); err != nil || !link.Holder(l).May(link.Manage, link.Transfer, l.Thing, tr.Member) {
 			return err
 		}
-		v.Manage = true
-		all, err := s.Links.In(ctx, tx, link.Transfer, l.Thing)
-		for _, other := range all {
-			switch {
-			case other.Manage:
-			case other.Public:
-				v.Share = s.Links.Token(other)
-			default:
-				v.Guests = append(v.Guests, other)
-			}
-		}
-		return err
+		v.Manage, v.Over, v.Rules = true, tr.over(s.now()), l.Rules
+		return s.people(ctx, tx, &v)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &v, nil
+}
+
+// counted says that files are had through a grant alone.
+func counted(r link.Rules) bool { return r.Downloads > 0 || r.Password != "" || r.Code }
+
+// people are who has a link, and what they fetched.
+func (s *Service) people(ctx context.Context, tx *store.Tx, v *View) error {
+	all, err := s.Links.In(ctx, tx, link.Transfer, int64(v.ID))
+	if err != nil {
+		return err
+	}
+	has, last := map[link.ID]int{}, map[link.ID]time.Time{}
+	rows, err := tx.Query(ctx, `SELECT link, count(*), max(at) FROM transfer_fetched WHERE transfer = $1 GROUP BY link`, int64(v.ID))
+	if err := store.Each(rows, err, func(scan func(...any) error) error {
+		var id link.ID
+		var n int
+		var at int64
+		err := scan(&id, &n, &at)
+		has[id], last[id] = n, store.Time(at)
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, l := range all {
+		switch {
+		case l.Manage:
+		case l.Public:
+			v.Share = s.Links.Token(l)
+			if err := tx.QueryRow(ctx, `SELECT count(*) FROM transfer_grant WHERE link = $1 AND counted > 0`, int64(l.ID)).Scan(&v.Others); err != nil {
+				return err
+			}
+		default:
+			g := Guest{Link: l, Has: has[l.ID]}
+			if g.Has == len(v.Files) {
+				g.All = last[l.ID]
+			}
+			v.Guests = append(v.Guests, g)
+		}
+	}
+	return nil
 }
 
 // File finds one file of a link's transfer; kind NotFound. It is asked again
@@ -137,8 +204,9 @@ func (s *Service) File(ctx context.Context, by link.Visit, seq int) (File, error
 	return File{}, mail.Wrap(mail.NotFound, fmt.Errorf("transfer %d has no file %d", v.ID, seq))
 }
 
-// allowed is where access to a transfer is decided: it reads a living one that
-// the caller has the right to, and says NotFound to everybody else.
+// allowed is where access to a transfer is decided: it reads one that the caller
+// has the right to, and says NotFound to everybody else. One that is over is there
+// for who may manage it, alone.
 func (s *Service) allowed(ctx context.Context, tx *store.Tx, by link.Caller, r link.Right, id ID) (*Transfer, error) {
 	t, err := get(ctx, tx, id, r == link.Manage)
 	if errors.Is(err, store.ErrNoRows) {
@@ -150,13 +218,25 @@ func (s *Service) allowed(ctx context.Context, tx *store.Tx, by link.Caller, r l
 	if !by.May(r, link.Transfer, int64(id), t.Member) {
 		return nil, mail.Wrap(mail.NotFound, fmt.Errorf("transfer %d is not theirs", id))
 	}
-	if !t.Ended.IsZero() || !t.Expires.After(s.now()) {
+	if t.over(s.now()) && (t.purged || !by.May(link.Manage, link.Transfer, int64(id), t.Member)) {
 		return nil, mail.Wrap(mail.NotFound, fmt.Errorf("transfer %d has ended", id))
 	}
 	return t, nil
 }
 
-const columns = `id, member, account, sender, subject, note, message, created, expires, ended, recalled`
+// Still says nil while a visit may take a transfer's bytes: long answers ask it
+// once a second.
+func (s *Service) Still(ctx context.Context, by link.Visit) error {
+	return s.DB.Read(ctx, func(tx *store.Tx) error {
+		l, err := s.Links.OpenIn(ctx, tx, by)
+		if err == nil {
+			_, err = s.allowed(ctx, tx, link.Holder(l), link.Read, ID(l.Thing))
+		}
+		return err
+	})
+}
+
+const columns = `id, member, account, sender, subject, note, message, created, expires, ended, recalled, purged`
 
 // get reads a transfer; to change it, its row is locked.
 func get(ctx context.Context, tx *store.Tx, id ID, change bool) (*Transfer, error) {
@@ -170,18 +250,18 @@ func get(ctx context.Context, tx *store.Tx, id ID, change bool) (*Transfer, erro
 func scan(f func(...any) error) (*Transfer, error) {
 	var t Transfer
 	var created, expires, ended int64
-	var recalled int
-	err := f(&t.ID, &t.Member, &t.Account, &t.From, &t.Subject, &t.Note, &t.message, &created, &expires, &ended, &recalled)
-	t.Created, t.Expires, t.Ended, t.Recalled = store.Time(created), store.Time(expires), store.Time(ended), recalled != 0
+	var recalled, purged int64
+	err := f(&t.ID, &t.Member, &t.Account, &t.From, &t.Subject, &t.Note, &t.message, &created, &expires, &ended, &recalled, &purged)
+	t.Created, t.Expires, t.Ended, t.Recalled, t.purged = store.Time(created), store.Time(expires), store.Time(ended), recalled != 0, purged != 0
 	return &t, err
 }
 
 func files(ctx context.Context, tx *store.Tx, id ID) ([]File, error) {
 	var fs []File
-	rows, err := tx.Query(ctx, `SELECT seq, name, media_type, size, sha256, blob FROM transfer_file WHERE transfer = $1 ORDER BY seq`, int64(id))
+	rows, err := tx.Query(ctx, `SELECT seq, name, media_type, size, sha256, blob, seal FROM transfer_file WHERE transfer = $1 ORDER BY seq`, int64(id))
 	err = store.Each(rows, err, func(scan func(...any) error) error {
 		var f File
-		err := scan(&f.Seq, &f.Name, &f.MediaType, &f.Size, &f.SHA256, &f.Blob)
+		err := scan(&f.Seq, &f.Name, &f.MediaType, &f.Size, &f.SHA256, &f.Blob, &f.Seal)
 		fs = append(fs, f)
 		return err
 	})

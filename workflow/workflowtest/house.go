@@ -28,9 +28,13 @@ import (
 	"colporteur/store/queue"
 	"colporteur/workflow"
 	"colporteur/workflow/album"
+	"colporteur/workflow/ask"
 	"colporteur/workflow/link"
+	"colporteur/workflow/notify"
+	"colporteur/workflow/outgoing"
 	"colporteur/workflow/picture"
 	"colporteur/workflow/transfer"
+	"colporteur/workflow/upload"
 )
 
 // Ann is the member; home.test is the house's domain.
@@ -50,8 +54,12 @@ type House struct {
 	Links     *link.Service
 	Post      *workflow.Post
 	Mux       *workflow.Mux
+	Notify    *notify.Service
 	Transfers *transfer.Service
 	Albums    *album.Service
+	Outgoing  *outgoing.Service
+	Questions *ask.Service
+	Places    *upload.Service
 	Pictures  string                                                // folder of picture.Maker
 	Twice     bool                                                  // every program's job runs twice
 	Program   func(ctx context.Context, in *workflow.Inbound) error // what help@ does; nil: the guide
@@ -80,30 +88,55 @@ func New(tb testing.TB, db *store.DB) *House {
 	tb.Helper()
 	h := &House{tb: tb, DB: db, clock: time.Date(2026, 11, 14, 10, 0, 0, 0, time.UTC), once: map[string]bool{}, Pictures: tb.TempDir()}
 	log := slog.New(slog.NewTextHandler(writer{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	h.Blobs = &blob.Store{DB: db, Dir: tb.TempDir(), Master: bytes.Repeat([]byte{1}, 32), Now: h.Now, Named: workflow.BlobNamed}
-	h.Messages = &message.Store{DB: db, Blobs: h.Blobs, Now: h.Now, Named: workflow.MessageNamed}
+	h.Blobs = &blob.Store{DB: db, Dir: tb.TempDir(), Master: bytes.Repeat([]byte{1}, 32), Now: h.Now, Named: append([]string{`SELECT 1 FROM message WHERE blob = $1`, `SELECT 1 FROM segment WHERE blob = $1`}, workflow.BlobNamed...)}
+	h.Messages = &message.Store{DB: db, Blobs: h.Blobs, Now: h.Now, Named: append([]string{`SELECT 1 FROM job WHERE message = $1`}, workflow.MessageNamed...)}
 	h.Queue = &queue.Queue{DB: db, Now: h.Now, Log: log}
 	h.Door = &delivery.Door{DB: db, Blobs: h.Blobs, Messages: h.Messages, Queue: h.Queue, Directory: h, Hostname: "mail.home.test", Now: h.Now}
 	h.Links = &link.Service{DB: db, Key: bytes.Repeat([]byte{2}, 32), Now: h.Now}
 	h.Post = &workflow.Post{Queue: h.Queue, Door: h, Links: h.Links, Hostname: "mail.home.test", Now: h.Now, Log: log,
 		WebURL: func(kind string, t link.Token) string {
-			return "https://mail.home.test/" + map[string]string{link.Transfer: "t", link.Album: "a"}[kind] + "/" + string(t)
+			return "https://mail.home.test/" + map[string]string{link.Transfer: "t", link.Album: "a", link.Hand: "d", link.Question: "c", link.Settings: "n"}[kind] + "/" + string(t)
 		}}
+	h.Notify = &notify.Service{DB: db, Links: h.Links, Post: h.Post, Zone: time.UTC, Key: bytes.Repeat([]byte{3}, 32), Now: h.Now, Log: log}
 	h.Mux = &workflow.Mux{DB: db, Blobs: h.Blobs, Messages: h.Messages, Post: h.Post, Now: h.Now, Log: log}
-	h.Transfers = &transfer.Service{DB: db, Blobs: h.Blobs, Messages: h.Messages, Links: h.Links, Post: h.Post, Now: h.Now}
-	h.Albums = &album.Service{DB: db, Blobs: h.Blobs, Links: h.Links, Post: h.Post, Pictures: &picture.Maker{Dir: h.Pictures}, Now: h.Now}
-	replies := &workflow.Replies{Links: h.Links, To: map[string]workflow.Commanded{link.Transfer: h.Transfers, link.Album: h.Albums}}
+	h.Transfers = &transfer.Service{DB: db, Blobs: h.Blobs, Messages: h.Messages, Links: h.Links, Post: h.Post, Notify: h.Notify, Now: h.Now}
+	h.Albums = &album.Service{DB: db, Blobs: h.Blobs, Links: h.Links, Post: h.Post, Notify: h.Notify, Queue: h.Queue, Pictures: &picture.Maker{Dir: h.Pictures}, Now: h.Now}
+	h.Outgoing = &outgoing.Service{DB: db, Messages: h.Messages, Queue: h.Queue, Links: h.Links, Transfers: h.Transfers, Post: h.Post,
+		Settings: &settings{answers: map[mail.UserID]string{}}, Limit: 2 << 20, Ordinary: 14 << 20, Now: h.Now, Log: log}
+	h.Door.Lightener = h.Outgoing
+	h.Questions = &ask.Service{DB: db, Links: h.Links, Post: h.Post, To: map[string]ask.Answered{outgoing.Question: h.Outgoing}, Now: h.Now, Log: log}
+	h.Outgoing.Asker = h.Questions
+	h.Places = &upload.Service{DB: db, Blobs: h.Blobs, Links: h.Links, Post: h.Post, Notify: h.Notify, Transfers: h.Transfers, Albums: h.Albums, Member: member, Now: h.Now, Log: log}
+	h.Albums.Hand = func(ctx context.Context, tx *store.Tx, a album.ID, name string, owner mail.User) (link.Link, error) {
+		return h.Places.HandInto(ctx, tx, owner, int64(a), name, owner.Address.Domain)
+	}
+	replies := &workflow.Replies{Links: h.Links, To: map[string]workflow.Commanded{link.Transfer: h.Transfers, link.Album: h.Albums, link.Question: h.Questions, link.Settings: h.Notify, link.Hand: h.Places}}
 	for pattern, p := range map[string]workflow.Processor{"envoi": h.Transfers, "envoi+{days}": h.Transfers, "send": h.Transfers,
-		"album+{name}": h.Albums, "album-{name}": h.Albums, "aide": &workflow.Guide{}, "help": h, "r.{token}": replies} {
+		"album+{name}": h.Albums, "album-{name}": h.Albums, "aide": &workflow.Guide{}, "help": h, "r.{token}": replies,
+		"depot": h.Places, "collect": h.Places} {
 		h.Mux.Handle(pattern, p)
 	}
 	h.Queue.Handle(delivery.JobProgram, queue.Options{}, h.work)
 	h.Queue.Handle(workflow.JobNotice, queue.Options{}, h.Post.Work)
+	h.Queue.Handle(album.JobFinish, queue.Options{}, h.Albums.Finish)
+	h.Queue.Handle(album.JobHand, queue.Options{}, h.Albums.WorkHanded)
+	h.Queue.Handle(notify.JobDigest, queue.Options{}, h.Notify.Work)
+	h.Queue.Handle(delivery.JobOutgoing, queue.Options{}, h.Outgoing.Work)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- h.Queue.Run(ctx) }()
 	tb.Cleanup(func() { stop(); <-ended })
 	return h
+}
+
+// member is who lives here.
+func member(_ context.Context, id mail.UserID) (mail.User, error) {
+	for _, u := range []mail.User{Ann, Bob} {
+		if u.ID == id {
+			return u, nil
+		}
+	}
+	return mail.User{}, mail.Refuse(mail.NotFound, "kind-not-found")
 }
 
 type writer struct{ tb testing.TB }
@@ -326,7 +359,7 @@ func (h *House) Settle() {
 	h.tb.Helper()
 	ctx, cancel := context.WithTimeout(h.tb.Context(), time.Minute)
 	defer cancel()
-	if err := h.Queue.Idle(ctx, delivery.JobProgram, workflow.JobNotice); err != nil {
+	if err := h.Queue.Idle(ctx, delivery.JobProgram, delivery.JobOutgoing, workflow.JobNotice, notify.JobDigest, album.JobFinish, album.JobHand); err != nil {
 		h.tb.Fatalf("the queue does not settle: %v", err)
 	}
 }
@@ -371,7 +404,7 @@ func (h *House) None() {
 	h.sent = nil
 }
 
-var tokens = regexp.MustCompile(`https://mail\.home\.test/[ta]/([a-z2-7]{26})`)
+var tokens = regexp.MustCompile(`https://mail\.home\.test/[tad]/([a-z2-7]{26})`)
 
 // Tokens are the links of a mail, in order.
 func (s Sent) Tokens() []link.Token {
