@@ -241,6 +241,22 @@ func (s *Service) AddressesOf(ctx context.Context, accounts []mail.AccountID) (m
 	return all, kinded(err)
 }
 
+// OwnerIn is the member whose account it is; kind NotFound when it is a group's.
+func (s *Service) OwnerIn(ctx context.Context, tx *store.Tx, account mail.AccountID) (u mail.User, err error) {
+	var text string
+	err = tx.QueryRow(ctx, `SELECT id, address, name, lang FROM member WHERE account = $1 ORDER BY id LIMIT 1`, int64(account)).
+		Scan(&u.ID, &text, &u.Name, &u.Lang)
+	if errors.Is(err, store.ErrNoRows) {
+		return u, mail.Refuse(mail.NotFound, "kind-not-found").Because(err)
+	}
+	if err != nil {
+		return u, kinded(err)
+	}
+	u.Account = account
+	u.Address, err = mail.ParseAddress(text)
+	return u, err
+}
+
 // Quota is the most bytes of mail that an account may keep; 0 is no limit.
 func (s *Service) Quota(ctx context.Context, account mail.AccountID) (limit int64, err error) {
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {

@@ -37,6 +37,8 @@ import (
 	"colporteur/workflow"
 	"colporteur/workflow/album"
 	"colporteur/workflow/ask"
+	"colporteur/workflow/folder"
+	"colporteur/workflow/gazette"
 	"colporteur/workflow/link"
 	"colporteur/workflow/notify"
 	"colporteur/workflow/outgoing"
@@ -87,6 +89,8 @@ type Host struct {
 	Albums    *album.Service
 	Notify    *notify.Service
 	Questions *ask.Service
+	Folders   *folder.Service
+	Gazette   *gazette.Service
 	Outgoing  *outgoing.Service
 	Places    *upload.Service
 	Gateway   *webgateway.Gateway

@@ -192,6 +192,7 @@ func (h *Host) Sweep(ctx context.Context) error {
 	step("places", err)
 	step("programs", h.Mux.Sweep(ctx))
 	step("questions", h.Questions.Sweep(ctx))
+	step("gazette", h.Gazette.Sweep(ctx))
 	step("bodies", h.Messages.ForgetBodies(ctx))
 	step("notes", h.Notify.Sweep(ctx))
 	step("quotas", h.watchQuotas(ctx))

@@ -48,6 +48,8 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	h.Questions = &ask.Service{DB: h.DB, Links: h.Links, Post: post, To: map[string]ask.Answered{}, Now: now, Log: log}
 	h.wireOutgoing(post)
 	h.wireUpload(post)
+	h.wireFolders(post)
+	h.wireGazette()
 	guide := &workflow.Guide{Site: url}
 	for pattern, p := range map[string]workflow.Processor{
 		"envoi": h.Transfers, "envoi+{days}": h.Transfers, "send": h.Transfers, "send+{days}": h.Transfers,

@@ -38,7 +38,7 @@ func (a *albums) Delete(context.Context, *store.Tx, mailbox.Mailbox) error { ret
 
 // Child is a new album, or the one of that name which has no folder yet.
 func (a *albums) Child(ctx context.Context, tx *store.Tx, _, box mailbox.Mailbox) (string, int64, error) {
-	u, err := a.Owner(ctx, box.Account)
+	u, err := a.Owner(ctx, tx, box.Account)
 	if err != nil {
 		return "", 0, err
 	}

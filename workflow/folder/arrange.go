@@ -28,11 +28,11 @@ func (s *Service) arrange(ctx context.Context, p shelf) error {
 	var (
 		a       *album.Album
 		photos  []album.Shelved
-		have    map[stands]mailbox.EmailID
+		have    map[stands]showing
 		box     mailbox.ID
 		waiting bool
 	)
-	u, err := s.Owner(ctx, p.Account)
+	u, err := s.owner(ctx, p.Account)
 	if mail.Is(err, mail.NotFound) {
 		return nil // the account is gone
 	}
@@ -83,8 +83,8 @@ func (s *Service) arrange(ctx context.Context, p shelf) error {
 	}
 	err = s.DB.Write(ctx, func(tx *store.Tx) error {
 		for k, e := range have {
-			if !living[k] {
-				if err := s.withdraw(ctx, tx, box, e); err != nil {
+			if !living[k] && !e.deleted {
+				if err := s.withdraw(ctx, tx, box, e.email); err != nil {
 					return err
 				}
 			}
@@ -189,7 +189,7 @@ func (s *Service) remove(ctx context.Context, account mail.AccountID, box mailbo
 // list brings Envois up to date with one transfer, or with the mails that were
 // dropped there when the transfer is 0.
 func (s *Service) list(ctx context.Context, p shelf) error {
-	u, err := s.Owner(ctx, p.Account)
+	u, err := s.owner(ctx, p.Account)
 	if mail.Is(err, mail.NotFound) {
 		return nil
 	}
@@ -236,8 +236,8 @@ func (s *Service) list(ctx context.Context, p shelf) error {
 		switch {
 		case err != nil && !over:
 			return err
-		case over && ok:
-			return s.withdraw(ctx, tx, box, e)
+		case over && ok && !e.deleted:
+			return s.withdraw(ctx, tx, box, e.email)
 		case !over && !ok && ready != nil:
 			return s.place(ctx, tx, p.Account, box, ready, k)
 		}

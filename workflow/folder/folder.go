@@ -44,7 +44,7 @@ type Service struct {
 	Transfers *transfer.Service
 
 	// Owner is the member of an account; kind NotFound when it is a group's.
-	Owner    func(ctx context.Context, account mail.AccountID) (mail.User, error)
+	Owner    func(ctx context.Context, tx *store.Tx, account mail.AccountID) (mail.User, error)
 	Hostname string                                 // for Message-ID
 	WebURL   func(kind string, t link.Token) string // address of a link's page
 	Now      func() time.Time                       // nil is time.Now
@@ -85,6 +85,15 @@ func (s *Service) Created(ctx context.Context, tx *store.Tx, account mail.Accoun
 	}
 	_, err := s.Mailboxes.CreateProgram(ctx, tx, account, transfersName(lang), programTransfers, 0)
 	return err
+}
+
+// owner is Owner in a transaction of its own.
+func (s *Service) owner(ctx context.Context, account mail.AccountID) (u mail.User, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		u, err = s.Owner(ctx, tx, account)
+		return err
+	})
+	return u, err
 }
 
 func (s *Service) now() time.Time {

@@ -41,7 +41,7 @@ func still(ctx context.Context, tx *store.Tx, box mailbox.ID, e mailbox.EmailID)
 // it is, as if it had been mailed there: what the program answers, and how it
 // knows the mail again, is the same.
 func (s *Service) drop(ctx context.Context, tx *store.Tx, box mailbox.Mailbox, e mailbox.Entry, kind string, thing int64, pattern, local string) error {
-	u, err := s.Owner(ctx, box.Account)
+	u, err := s.Owner(ctx, tx, box.Account)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"colporteur/mail"
@@ -193,15 +194,23 @@ func (s *Service) withdraw(ctx context.Context, tx *store.Tx, box mailbox.ID, e 
 	return s.Mailboxes.Withdraw(mailbox.Acting(ctx, box), tx, box, uids)
 }
 
+// showing is the message of an item.
+type showing struct {
+	email   mailbox.EmailID
+	deleted bool // it is marked so: the member's, to unmark or to expunge
+}
+
 // shown is which items of a thing have a message in the folder.
-func shown(ctx context.Context, tx *store.Tx, box mailbox.ID, kind string) (map[stands]mailbox.EmailID, error) {
-	have := map[stands]mailbox.EmailID{}
-	rows, err := tx.Query(ctx, `SELECT m.kind, m.thing, m.item, m.email FROM placement p JOIN folder_mail m ON m.email = p.email
+func shown(ctx context.Context, tx *store.Tx, box mailbox.ID, kind string) (map[stands]showing, error) {
+	have := map[stands]showing{}
+	rows, err := tx.Query(ctx, `SELECT m.kind, m.thing, m.item, m.email, p.flags FROM placement p JOIN folder_mail m ON m.email = p.email
 		WHERE p.mailbox = $1 AND m.kind = $2`, int64(box), kind)
 	err = store.Each(rows, err, func(scan func(...any) error) error {
 		var k stands
-		var e mailbox.EmailID
-		err := scan(&k.kind, &k.thing, &k.item, &e)
+		var e showing
+		var flags string
+		err := scan(&k.kind, &k.thing, &k.item, &e.email, &flags)
+		e.deleted = strings.Contains(flags, `\Deleted`)
 		have[k] = e
 		return err
 	})

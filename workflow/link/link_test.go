@@ -115,7 +115,9 @@ func TestExtendMovesEveryLivingLink(t *testing.T) {
 		l.Manage = true
 		_, b := w.make(t, l)
 		until := w.clock.Add(48 * time.Hour)
-		w.do(t, func(ctx context.Context, tx *store.Tx) error { return w.Extend(ctx, tx, link.Transfer, 5, until, time.Hour) })
+		w.do(t, func(ctx context.Context, tx *store.Tx) error {
+			return w.Extend(ctx, tx, link.Transfer, 5, until, time.Hour)
+		})
 		w.clock = w.clock.Add(47 * time.Hour)
 		for i, token := range []link.Token{a, b} { // the owner's own lives longer
 			if got, err := w.Open(t.Context(), link.Visit{Token: token}); err != nil || !got.Expires.Equal(until.Add(time.Duration(i)*time.Hour)) {

@@ -148,7 +148,7 @@ func (s *Service) purge(ctx context.Context, tx *store.Tx, t *Transfer) error {
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, `UPDATE transfer SET sender = '', subject = '', note = '', message = 0, purged = $1,
+	if _, err := tx.Exec(ctx, `UPDATE transfer SET sender = '', subject = '', note = '', mail = '', message = 0, purged = $1,
 		ended = CASE WHEN ended = 0 THEN $1 ELSE ended END WHERE id = $2`, store.Micros(s.now()), int64(t.ID)); err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ type site struct {
 	Pages    map[string]string `json:"pages"` // name → path
 	Download download          `json:"download"`
 	Recall   []recall          `json:"recall"`
+
+	Large      string `json:"large"` // an album of more photos than one page has
+	LargeCount int    `json:"largeCount"`
 }
 
 type download struct {
@@ -79,7 +82,7 @@ func TestPagesInARealBrowser(t *testing.T) {
 	many := path(elsewhere.Inbox().Last().Link())
 	manage := owners(t, home, ann)
 
-	options := []world.Option{world.Subject("La mer"), world.Cc(elsewhere)}
+	options := []world.Option{world.Subject("La mer"), world.Cc(elsewhere), world.Text("IMG_00: Le port au petit matin\r\nIMG_01: Mamie et le chien, avant la pluie. On voit le phare au fond, et le bateau de Jean qui rentre avec sa pêche\r\nIMG_04: Le phare\r\n")}
 	for i := range 14 {
 		options = append(options, world.Attach(fmt.Sprintf("IMG_%02d.jpg", i), "image/jpeg", photo(i)))
 	}
@@ -87,6 +90,7 @@ func TestPagesInARealBrowser(t *testing.T) {
 	w.Settle()
 	album := path(elsewhere.Inbox().Last().Link())
 	albumManage := owners(t, home, ann, manage...)
+	large := large(w, ann, elsewhere)
 	if len(manage) != 2 || len(albumManage) != 1 {
 		t.Fatalf("ann has %d pages of transfers and %d of albums, want 2 and 1", len(manage), len(albumManage))
 	}
@@ -95,7 +99,8 @@ func TestPagesInARealBrowser(t *testing.T) {
 	base := "http://" + home.Addr("http")
 	s := site{Chromium: chromium, Base: base, Shots: os.Getenv("COLPORTEUR_SHOTS"), Pages: map[string]string{
 		"home": "/", "mail": "/mail", "gone": "/t/aaaaaaaaaaaaaaaaaaaaaaaaaa", "transfer": one, "files": many, "owner": manage[0],
-		"album": album, "photo": look[9], "albumowner": albumManage[0]},
+		"album": album, "photo": look[len(look)/2], "print": album + "/print", "albumowner": albumManage[0]},
+		Large: large, LargeCount: largeCount,
 		Download: download{Path: one, SHA256: print256(film), Name: "film.mp4"},
 		Recall:   []recall{{Owner: manage[0], Guest: one}, {Owner: albumManage[0], Guest: album}}}
 	if home.Browse("http://x"+s.Recall[0].Owner).Sees("<h1>").Status != http.StatusOK {
@@ -132,6 +137,19 @@ func TestPagesInARealBrowser(t *testing.T) {
 		home.Browse("http://x" + r.Guest).Gone()
 	}
 	home.Browse("http://x" + many).Sees("Comptes 2026.pdf") // only what was taken down is gone
+}
+
+const largeCount = 64
+
+// large is an album of many small photos.
+func large(w *world.World, ann, guest *world.Member) string {
+	options := []world.Option{world.Subject("Toute l'année"), world.Cc(guest)}
+	for i := range largeCount {
+		options = append(options, world.Attach(fmt.Sprintf("IMG_%03d.jpg", i), "image/jpeg", hills(i, 240, 160)))
+	}
+	ann.Send("album+annee@home.test", options...)
+	w.Settle()
+	return path(guest.Inbox().Last().Link())
 }
 
 // ready installs the browser's driver at the pinned versions.
@@ -182,10 +200,13 @@ func print256(b []byte) string {
 
 // photo is a picture that looks like hills at some hour of the day, in some format.
 func photo(n int) []byte {
-	w, h := 1200, 800
 	if n%3 == 1 {
-		w, h = 800, 1200
+		return hills(n, 800, 1200)
 	}
+	return hills(n, 1200, 800)
+}
+
+func hills(n, w, h int) []byte {
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
 	for x := range w {
 		near := float64(h)*0.75 + 60*math.Sin(float64(x+n*200)/170)

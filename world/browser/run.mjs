@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { album } from './album.mjs';
 
 const site = JSON.parse(readFileSync(0, 'utf8'));
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -75,6 +76,16 @@ for (const colorScheme of ['light', 'dark']) {
 }
 console.log(`ok screenshots are in ${site.shots}`);
 
+// check has axe look at the page as it is.
+async function check(page, what) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(async () => {
+    const r = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag2aaa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
+    return r.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target} (${n.failureSummary})`).join('; ')}`);
+  });
+  for (const f of found) complain(what, f);
+}
+
 // With JavaScript: axe is one. Everything that can be opened is open.
 for (const colorScheme of ['light', 'dark']) {
   for (const lang of ['fr', 'en']) {
@@ -84,12 +95,7 @@ for (const colorScheme of ['light', 'dark']) {
           const what = at(`axe ${name} ${lang} ${colorScheme} ${width} px`);
           await page.goto(`${site.base}${path}?lang=${lang}`);
           await page.evaluate(() => document.querySelectorAll('details').forEach((d) => { d.open = true; }));
-          await page.evaluate(axe);
-          const found = await page.evaluate(async () => {
-            const r = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag2aaa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
-            return r.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target} (${n.failureSummary})`).join('; ')}`);
-          });
-          for (const f of found) complain(what, f);
+          await check(page, what);
         }
       });
     }
@@ -124,20 +130,22 @@ await visit({ javaScriptEnabled: false, viewport: { width: 820, height: 900 } },
 await visit({ javaScriptEnabled: false }, async (page, at) => {
   at('the photos one by one');
   await page.goto(site.base + site.pages.album);
-  const photos = await page.locator('.photos a').count();
+  const photos = await page.locator('.photos a.frame').count();
   // A click does not wait for the pictures of the page it leads to.
   const follow = async (link) => {
     const to = site.base + await link.getAttribute('href');
     await link.click();
     await page.waitForURL(to, { waitUntil: 'load' });
   };
-  await follow(page.locator('.photos a').first());
+  await follow(page.locator('.photos a.frame').first());
   for (let i = 1; i < photos; i++) {
     if (await page.locator('.look img').evaluate((e) => !e.complete || e.naturalWidth === 0)) complain('photo', i, 'is not shown');
     await follow(page.locator('a[rel=next]'));
   }
   if (await page.locator('a[rel=next]').count()) complain('the last photo has a next one');
 });
+
+await album({ site, visit, complain, tabTo, check });
 
 for (const { owner, guest } of site.recall) {
   await visit({ javaScriptEnabled: false, viewport: { width: 820, height: 900 } }, async (page, at, context) => {
@@ -152,7 +160,7 @@ for (const { owner, guest } of site.recall) {
     if (still.status() !== 200) complain('asking took it down already:', still.status());
     await tabTo(page, 'owner', '.erase');
     await page.keyboard.press('Enter');
-    await page.waitForURL('**/recall');
+    await page.locator('.erase').waitFor({ state: 'detached' });
     await page.screenshot({ path: join(site.shots, `recalled-${owner[1]}.png`), fullPage: true });
     const after = await page.goto(site.base + guest);
     if (after.status() !== 404) complain('after the recall the guest gets', after.status());
