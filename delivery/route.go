@@ -33,6 +33,9 @@ type Program struct {
 	From    mail.Address   // envelope sender
 	Guests  []mail.Address // the other recipients of the transaction
 	Verdict *mail.Verdict  `json:",omitempty"` // JobOpen only
+	Outside bool           `json:",omitempty"` // it came from another host; Sender is who it acts for, 0 when that is a guest
+	Author  mail.Address   `json:",omitzero"`  // of mail from outside: the From field's
+	Proven  bool           `json:",omitempty"` // of mail from outside: Author's domain signed it
 	At      time.Time
 }
 

@@ -78,8 +78,10 @@ func (g *Gateway) Handler() http.Handler {
 // our forms have no fields, and whoever drips bytes holds a connection.
 func small(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 && !strings.HasPrefix(r.URL.Path, "/d/") { // those bound themselves
-			r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		if r.ContentLength != 0 {
+			if !strings.HasPrefix(r.URL.Path, "/d/") { // where files are handed in: package upload bounds them
+				r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+			}
 			http.NewResponseController(w).SetReadDeadline(time.Now().Add(30 * time.Second)) // an error: not a socket
 		}
 		next.ServeHTTP(w, r)

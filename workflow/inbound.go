@@ -21,9 +21,12 @@ type Inbound struct {
 	Pattern string
 	Address mail.Address      // the program's, as the sender wrote it
 	Vars    map[string]string // "name", "days", "token"
-	Sender  mail.User         // proven
+	Sender  mail.User         // proven, or confirmed since; the zero User when a guest wrote
 	From    mail.Address      // envelope sender, one of Sender's; answers go there
 	Guests  []mail.Address    // the other recipients
+	Outside bool              // it came from another host
+	Author  mail.Address      // of mail from outside: the From field's
+	Proven  bool              // of mail from outside: Author's domain signed it
 	At      time.Time         // accepted
 	Message *message.Message
 	Summary *mail.Summary // Message's

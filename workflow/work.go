@@ -115,7 +115,7 @@ func (m *Mux) inbound(ctx context.Context, p *delivery.Program) (*Inbound, route
 		msg.Summary = &mail.Summary{}
 	}
 	in := &Inbound{Mail: p.Mail, Pattern: rt.pattern, Address: p.Address, Vars: vars, Sender: p.Sender, From: p.From,
-		Guests: guests(p), At: p.At, Message: msg, Summary: msg.Summary, mux: m}
+		Guests: guests(p), Outside: p.Outside, Author: p.Author, Proven: p.Proven, At: p.At, Message: msg, Summary: msg.Summary, mux: m}
 	return in, rt, m.DB.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO inbound (id, mail, message, program, member, key, state, created)
 			VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7) ON CONFLICT (mail, program) DO NOTHING`,

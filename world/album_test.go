@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,13 +47,15 @@ func photo(w, h int) []byte {
 	return b.Bytes()
 }
 
-var photoPath = regexp.MustCompile(`(/a/[a-z2-7]+/p/\d+/)thumb\.jpg`)
+var photoPath = regexp.MustCompile(`(/a/[a-z2-7]+/p/\d+/)400\.jpg`)
 
-// photos are the addresses of an album's photos, without the size.
+// photos are the addresses of an album's photos, each once, without the form.
 func photos(p *world.Page) []string {
 	var list []string
 	for _, m := range photoPath.FindAllStringSubmatch(p.Body, -1) {
-		list = append(list, m[1])
+		if !slices.Contains(list, m[1]) {
+			list = append(list, m[1])
+		}
 	}
 	return list
 }
@@ -76,7 +79,7 @@ func TestPhotosByMailBecomeAnAlbum(t *testing.T) {
 		t.Fatalf("the album shows %d photos, want 2", n)
 	}
 	for _, p := range photos(page) {
-		for size, most := range map[string]int{"thumb.jpg": 400, "large.jpg": 2048} {
+		for size, most := range map[string]int{"400.jpg": 400, "2048.jpg": 2048} {
 			got := home.Browse("http://x" + p + size)
 			m, err := jpeg.Decode(strings.NewReader(got.Body))
 			if err != nil || max(m.Bounds().Dx(), m.Bounds().Dy()) > most {
@@ -110,7 +113,7 @@ func TestPhotosByMailBecomeAnAlbum(t *testing.T) {
 	w.Settle()
 	home.Browse(invitation.Link()).Gone().SeesNot("Vacances")
 	for _, p := range photos(page) {
-		home.Browse("http://x" + p + "large.jpg").Gone()
+		home.Browse("http://x" + p + "2048.jpg").Gone()
 	}
 }
 
@@ -151,7 +154,7 @@ func TestPhotosStandUprightAndSayNothingOfThePlace(t *testing.T) {
 	}
 	var files []string
 	for i, p := range list {
-		for _, size := range []string{"thumb.jpg", "large.jpg"} {
+		for _, size := range []string{"400.jpg", "2048.jpg"} {
 			b := home.Browse("http://x" + p + size)
 			m, err := jpeg.Decode(strings.NewReader(b.Body))
 			if err != nil {
@@ -214,7 +217,7 @@ func TestAnIPhonesPictureIsShown(t *testing.T) {
 	if len(list) != 1 {
 		t.Fatalf("the album shows %d photos, want 1:\n%s", len(list), ann.Inbox().One().Text)
 	}
-	m, err := jpeg.Decode(strings.NewReader(home.Browse("http://x" + list[0] + "large.jpg").Body))
+	m, err := jpeg.Decode(strings.NewReader(home.Browse("http://x" + list[0] + "2048.jpg").Body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,5 +68,11 @@ ALTER TABLE photo DROP COLUMN caption;
 ALTER TABLE photo ADD COLUMN original BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE photo ADD COLUMN large BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE photo ADD COLUMN thumb BIGINT NOT NULL DEFAULT 0;
+UPDATE photo SET original = coalesce((SELECT f.blob FROM photo_form f WHERE f.photo = photo.id AND f.form = 'clean'), 0),
+    large = coalesce((SELECT f.blob FROM photo_form f WHERE f.photo = photo.id AND f.form = '2048.jpg'), 0),
+    thumb = coalesce((SELECT f.blob FROM photo_form f WHERE f.photo = photo.id AND f.form = '400.jpg'), 0);
+CREATE INDEX photo_original ON photo (original);
+CREATE INDEX photo_large ON photo (large);
+CREATE INDEX photo_thumb ON photo (thumb);
 DROP TABLE photo_form;
 ALTER TABLE album DROP COLUMN expires;

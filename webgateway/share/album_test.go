@@ -309,6 +309,9 @@ func TestOwnerDecidesOnThePage(t *testing.T) {
 			t.Errorf("after its last day it answers %d", a.status)
 		}
 		s.done(owner+"/restore").sees(t, "L&#39;album est de retour")
+		if a := s.get(guest); a.status != http.StatusOK {
+			t.Errorf("brought back after its last day it answers %d", a.status)
+		}
 
 		s.done(owner+"/recall").sees(t, "/restore", "samedi 5 décembre 2026", "L&#39;album est retiré")
 		for _, p := range []string{guest, look, look + "/400.jpg", guest + "/Vacances.zip", guest + "/print", again} {

@@ -199,7 +199,7 @@ func (s *Share) ruleAlbum(w http.ResponseWriter, r *http.Request) error {
 	case len(password) > maxPassword:
 		return mail.Refuse(mail.BadSyntax, "kind-bad-syntax")
 	case password != "":
-		if rules.Password, err = hashed(r, password); err != nil {
+		if rules.Password, err = link.HashPassword(r.Context(), password); err != nil {
 			return err
 		}
 	case ticked(r, "open"):
@@ -255,8 +255,4 @@ func (s *Share) restoreAlbum(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return back(w, r, v, "/a/"+string(token(r)), "restored")
-}
-
-func hashed(r *http.Request, password string) (string, error) {
-	return "", mail.Refuse(mail.Unavailable, "kind-unavailable")
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"colporteur/locale"
 	"colporteur/mail"
@@ -252,6 +253,7 @@ func (s *Upload) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return // nobody reads it
 	}
+	s.patient(w, nil).move(time.Now()) // whoever is refused and drips the rest of a body holds nothing for long
 	if status >= 500 {
 		s.log().ErrorContext(r.Context(), "upload failed", "err", err)
 	}

@@ -68,10 +68,18 @@ func (s *Upload) patient(w http.ResponseWriter, src io.Reader) *patient {
 func (p *patient) Read(b []byte) (int, error) {
 	// One system call a second, not one for each block.
 	if now := time.Now(); now.Sub(p.moved) > min(time.Second, p.stall/4) {
-		p.moved = now
-		if err := p.control.SetReadDeadline(now.Add(p.stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		if err := p.move(now); err != nil {
 			return 0, err
 		}
 	}
 	return p.src.Read(b)
+}
+
+// move puts off the moment at which the sender has been silent for too long.
+func (p *patient) move(now time.Time) error {
+	p.moved = now
+	if err := p.control.SetReadDeadline(now.Add(p.stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }

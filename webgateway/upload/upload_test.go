@@ -298,6 +298,7 @@ func TestASenderWhoFallsSilentIsCutOffAndWhatCameIsKept(t *testing.T) {
 		for name, head := range map[string]string{
 			"an upload": "PATCH " + up + " HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: 100000\r\n\r\n",
 			"the form":  "POST " + pass + " HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n--b\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n",
+			"a refusal": "PATCH " + up + " HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 7\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: 100000\r\n\r\n",
 			"a field":   "POST " + pass + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100000\r\n\r\ngiver=",
 		} {
 			c, err := net.Dial("tcp", s.address)

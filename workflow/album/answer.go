@@ -20,6 +20,10 @@ var (
 // comment under their name, photos join if the owner lets guests add. Everybody
 // the guest sent a copy to is left alone: who sees the album is the owner's choice.
 func (s *Service) Answer(ctx context.Context, in *workflow.Inbound, l link.Link) error {
+	if in.Automatic() {
+		in.Forget()
+		return nil
+	}
 	text, err := in.Text(ctx, commentLimit)
 	if err != nil {
 		return err
@@ -201,7 +205,7 @@ func (s *Service) Command(ctx context.Context, in *workflow.Inbound, l link.Link
 // note is say without telling the owner, who hears of the whole mail.
 func (s *Service) note(ctx context.Context, tx *store.Tx, a *Album, l link.Link, id PhotoID, key, text string) error {
 	_, err := tx.Exec(ctx, `INSERT INTO photo_comment (id, album, photo, link, key, name, text, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-		ON CONFLICT (album, key) DO NOTHING`, store.NewID(), int64(a.ID), int64(id), int64(l.ID), key, shownAs(l), store.Clean(text), store.Micros(s.now()))
+		ON CONFLICT (album, key) DO NOTHING`, store.NewID(), int64(a.ID), int64(id), int64(l.ID), key, shownAs(l), readable(text), store.Micros(s.now()))
 	if err != nil {
 		return fmt.Errorf("comment: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"colporteur/mail"
 	"colporteur/store"
@@ -27,6 +28,7 @@ type Comment struct {
 const (
 	commentLimit = 2000 // characters
 	MaxComments  = 2000 // of one album
+	perHour      = 60   // by one link
 )
 
 // Comment leaves words under a photo, or about the album when id is 0. Kinds:
@@ -48,10 +50,7 @@ func (s *Service) Comment(ctx context.Context, by link.Visit, id PhotoID, text s
 
 // say notes words, once for each key, and tells the owner.
 func (s *Service) say(ctx context.Context, tx *store.Tx, a *Album, l link.Link, id PhotoID, key, text string) error {
-	text = strings.TrimSpace(store.Clean(text))
-	if r := []rune(text); len(r) > commentLimit {
-		text = strings.TrimSpace(string(r[:commentLimit-1])) + "…"
-	}
+	text = readable(text)
 	if text == "" {
 		return nil
 	}
@@ -65,11 +64,12 @@ func (s *Service) say(ctx context.Context, tx *store.Tx, a *Album, l link.Link, 
 			return err
 		}
 	}
-	var n int
-	if err := tx.QueryRow(ctx, `SELECT count(*) FROM photo_comment WHERE album = $1`, int64(a.ID)).Scan(&n); err != nil {
+	var all, lately int
+	if err := tx.QueryRow(ctx, `SELECT count(*), coalesce(sum(CASE WHEN link = $2 AND created > $3 THEN 1 ELSE 0 END), 0) FROM photo_comment WHERE album = $1`,
+		int64(a.ID), int64(l.ID), store.Micros(s.now().Add(-time.Hour))).Scan(&all, &lately); err != nil {
 		return err
 	}
-	if n >= MaxComments {
+	if all >= MaxComments || lately >= perHour {
 		return mail.Refuse(mail.TooMany, "kind-too-many")
 	}
 	who := shownAs(l)
@@ -87,6 +87,29 @@ func (s *Service) say(ctx context.Context, tx *store.Tx, a *Album, l link.Link, 
 		}
 	}
 	return s.tellGuests(ctx, tx, a, key, who, text, nil, []guest{{addr: l.Person}})
+}
+
+// readable is what somebody wrote, bounded, without marks that are not to be seen
+// and would turn the words beside them round.
+func readable(text string) string {
+	text = strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == ' ':
+			return r
+		case r == '\t':
+			return ' '
+		case unicode.IsControl(r), r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0xfeff, r == 0x200b:
+			return -1
+		}
+		return r
+	}, store.Clean(text)))
+	for strings.Contains(text, "\n\n\n") {
+		text = strings.ReplaceAll(text, "\n\n\n", "\n\n")
+	}
+	if r := []rune(text); len(r) > commentLimit {
+		text = strings.TrimSpace(string(r[:commentLimit-1])) + "…"
+	}
+	return text
 }
 
 // RemoveComment takes words away: the owner any, a guest their own.

@@ -19,7 +19,8 @@ import (
 func name(id ID) string { return "album/" + strconv.FormatInt(int64(id), 10) }
 
 // Recall takes a whole album off at once, and tells its owner, who can bring it
-// back for Grace. Kind NotFound when there is none, or it is not the caller's.
+// back for Grace. Kind NotFound when there is none, it has ended, or it is not the
+// caller's.
 func (s *Service) Recall(ctx context.Context, id ID, by link.Caller) error {
 	err := s.DB.Write(ctx, func(tx *store.Tx) error {
 		a, err := s.allowed(ctx, tx, by, link.Manage, id)
@@ -27,7 +28,7 @@ func (s *Service) Recall(ctx context.Context, id ID, by link.Caller) error {
 			return err
 		}
 		if a.over(s.now()) {
-			return nil
+			return mail.Wrap(mail.NotFound, errors.New("it has ended"))
 		}
 		manage, err := s.manageLink(ctx, tx, id)
 		if err == nil {
@@ -67,6 +68,9 @@ func (s *Service) restore(ctx context.Context, tx *store.Tx, a *Album) error {
 		return err
 	}
 	if _, err := tx.Exec(ctx, `UPDATE album SET name = $1, key = $2, ended = 0, expires = 0 WHERE id = $3`, free, key(free), int64(a.ID)); err != nil {
+		return err
+	}
+	if err := s.Links.Extend(ctx, tx, link.Album, int64(a.ID), time.Time{}, 0); err != nil { // end put one to them
 		return err
 	}
 	a.Name, a.Ended, a.Expires = free, time.Time{}, time.Time{}

@@ -144,7 +144,7 @@ func (s *Service) tellGuests(ctx context.Context, tx *store.Tx, a *Album, key, w
 		p := locale.For(l.Lang)
 		if err := s.Notify.Tell(ctx, tx, notify.Note{Kind: notify.Album, Key: name(a.ID) + "/" + key, To: l.Person, ToName: l.Name, Lang: p.Lang,
 			From: mail.Address{Local: "aide", Domain: s.domain(have)}, FromName: p.T("workflow-on-behalf", "Name", a.From), Link: l.ID,
-			Letter: invitation(p, a, len(added), true, l), Line: line(p, a, who, words, len(added))}); err != nil {
+			Letter: news(p, a, who, words, len(added), l), Line: line(p, a, who, words, len(added))}); err != nil {
 			return err
 		}
 	}

@@ -89,6 +89,20 @@ func activity(p locale.Printer, a *Album, who, words string, n int, manage link.
 	return l
 }
 
+// news tells a guest what somebody else did; they can answer it.
+func news(p locale.Printer, a *Album, who, words string, n int, to link.Link) letter.Letter {
+	l := letter.Letter{Subject: p.T("album-news-subject", "Name", a.From, "Album", a.Name), Heading: line(p, a, who, "", n)}
+	if n == 0 {
+		l.Subject = p.T("album-news-words-subject", "Album", a.Name)
+		l.Heading = p.T("album-news-words", "Name", a.Name, "Who", who)
+	}
+	l.Quote(words)
+	l.LinkTo(p.T("album-invitation-link"), int64(to.ID))
+	l.Para(p.T("album-invitation-answer", "Name", a.From))
+	l.Small(p.T("album-invitation-foot", "Name", a.From))
+	return l
+}
+
 // line is the same in one sentence.
 func line(p locale.Printer, a *Album, who, words string, n int) string {
 	switch {

@@ -163,7 +163,7 @@ func (s *Service) find(ctx context.Context, tx *store.Tx, u mail.User, name stri
 		return id, err
 	}
 	var found []link.Link
-	rows, err := tx.Query(ctx, `SELECT l.id, a.id FROM link l JOIN album a ON a.id = l.thing WHERE l.kind = 'album' AND l.person = $1 AND l.revoked = 0
+	rows, err := tx.Query(ctx, `SELECT l.id, a.id FROM link l JOIN album a ON a.id = l.thing WHERE l.kind = 'album' AND LOWER(l.person) = LOWER($1) AND l.revoked = 0
 		AND l.manage = 0 AND l.public = 0 AND a.key = $2 AND a.ended = 0 AND (a.expires = 0 OR a.expires > $3) ORDER BY a.id DESC`,
 		u.Address.String(), key(name), now)
 	if err := store.Each(rows, err, func(f func(...any) error) error {
@@ -260,6 +260,16 @@ func (s *Service) first(ctx context.Context, tx *store.Tx, in *workflow.Inbound,
 		int64(a.ID), in.Key(), store.Micros(s.now()), int64(by.ID), in.AnswerName())
 	if err != nil || n == 0 {
 		return nil, err
+	}
+	var have int
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM photo WHERE album = $1`, int64(a.ID)).Scan(&have); err != nil {
+		return nil, err
+	}
+	if room := max(MaxAlbum-have, 0); len(inc.photos) > room {
+		for _, m := range inc.photos[room:] {
+			inc.problems = append(inc.problems, problem{m.Name, "album-problem-full"})
+		}
+		inc.photos = inc.photos[:room]
 	}
 	return s.add(ctx, tx, a, in.Key(), by, inc.photos)
 }

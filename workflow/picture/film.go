@@ -95,6 +95,11 @@ func (m *Maker) film(ctx context.Context, f *opened, out *Finished) (frame strin
 	}
 	if out.Clean != "" {
 		out.CleanType = mediaType
+		if info.video().Codec == "hevc" {
+			if err := hush(out.Clean); err != nil {
+				return "", err
+			}
+		}
 	}
 	if info.plays() && out.CleanType == "video/mp4" {
 		out.Film = out.Clean // the same bytes serve both

@@ -123,3 +123,36 @@ func TestALargeFilmIsMadeSmallForTheWeb(t *testing.T) {
 		t.Errorf("the full size is %s", got)
 	}
 }
+
+// A note that was overwritten is as long as it was: the bytes say so themselves.
+func TestWhatIsHushedIsAWholeMessageOfNothing(t *testing.T) {
+	t.Parallel()
+	for long := 4; long < 1500; long++ {
+		b := bytes.Repeat([]byte("x"), long)
+		fill(b)
+		at := 0
+		number := func() (n int) {
+			for ; b[at] == 0xff; at++ {
+				n += 255
+			}
+			at++
+			return n + int(b[at-1])
+		}
+		kind := number()
+		n := number()
+		if kind != 3 && kind != 258 || at+n+1 != long || b[long-1] != 0x80 || bytes.Contains(b, []byte("xx")) {
+			t.Fatalf("%d bytes: kind %d, %d of filler from %d: % x", long, kind, n, at, b[:min(long, 20)])
+		}
+	}
+}
+
+// FuzzHush: no film's head makes it panic, or write elsewhere than into notes.
+func FuzzHush(f *testing.F) {
+	f.Add([]byte("....hvcC......................\x01\x27\x00\x01\x00\x08abcdefgh"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		was := bytes.Clone(b)
+		if !hushed(b) && !bytes.Equal(was, b) {
+			t.Error("changed, and not said")
+		}
+	})
+}

@@ -35,7 +35,7 @@ func (m *Maker) Finish(ctx context.Context, r io.Reader) (out *Finished, err err
 			os.RemoveAll(f.dir)
 		}
 	}()
-	from, profile := f.path, coloured(f.File)
+	from, profile := f.path, coloured(f)
 	if f.kind.film() {
 		profile = false
 		if from, err = m.film(ctx, f, out); err != nil || from == "" {

@@ -61,7 +61,7 @@ type Maker struct {
 	Tool    string        // libvips' command; "" looks for "vips", "none" has pure Go do it
 	Films   string        // ffmpeg's command; "" looks for "ffmpeg", "none" makes no film
 	Slots   int           // pictures at once; 0 is 2
-	Timeout time.Duration // for each step of a picture; 0 is 30 s
+	Timeout time.Duration // of the processor for each step of a picture, four times as much by the clock; 0 is 30 s
 	Log     *slog.Logger  // nil discards
 
 	once                            sync.Once

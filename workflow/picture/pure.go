@@ -78,6 +78,12 @@ func decode(f io.Reader, k kind) (img image.Image, err error) {
 		img, err = png.Decode(f)
 	case kindWebP:
 		img, err = webp.Decode(f)
+		switch i := img.(type) {
+		case *image.YCbCr:
+			widen(i)
+		case *image.NYCbCrA:
+			widen(&i.YCbCr)
+		}
 	case kindGIF:
 		img, err = gif.Decode(f) // the first picture
 	case kindTIFF:
@@ -91,6 +97,25 @@ func decode(f io.Reader, k kind) (img image.Image, err error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	return img, nil
+}
+
+// widen brings luminance and colour of lossy WebP from the range of television, 16
+// to 235 and 240 (RFC 6386 §9.2, ITU-R BT.601), to all 256 steps, which package
+// image takes them for: black would be grey.
+func widen(img *image.YCbCr) {
+	var luma, chroma [256]uint8
+	for i := range 256 {
+		luma[i] = uint8(min(max((float64(i)-16)*255/219+0.5, 0), 255))
+		chroma[i] = uint8(min(max((float64(i)-128)*255/224+128.5, 0), 255))
+	}
+	for i, v := range img.Y {
+		img.Y[i] = luma[v]
+	}
+	for _, plane := range [][]uint8{img.Cb, img.Cr} {
+		for i, v := range plane {
+			plane[i] = chroma[v]
+		}
+	}
 }
 
 func write(path string, f func(io.Writer) error) error {

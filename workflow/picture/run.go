@@ -19,14 +19,15 @@ const (
 	runMemory = 3 << 30   // address space; 100 megapixels to be turned need 0.4 GB
 	runFile   = 512 << 20 // what it writes
 	runFiles  = 64        // open at once
+	patience  = 4         // a good picture on a busy machine, at the lowest priority, is not given up
 )
 
 var errNoTool = errors.New("the tool is not installed")
 
 // job is one run of a tool over a stranger's file.
 type job struct {
-	dir     string // where it runs and writes
-	timeout time.Duration
+	dir     string        // where it runs and writes
+	timeout time.Duration // of the processor; the clock on the wall has patience times as much
 	name    string
 	args    []string
 	env     []string
@@ -37,7 +38,7 @@ type job struct {
 // run runs a tool with limits, nothing of our environment, and its whole process
 // group killed when time is up. ErrUnreadable when it fails at the file.
 func (m *Maker) run(ctx context.Context, j job) error {
-	ctx, cancel := context.WithTimeout(ctx, j.timeout)
+	ctx, cancel := context.WithTimeout(ctx, patience*j.timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, j.name, j.args...)
 	cmd.Dir = j.dir

@@ -17,7 +17,7 @@ import (
 func (m *Maker) sizes(ctx context.Context, f *opened, orientation int, p *Picture) error {
 	err := errNoTool
 	if m.vips != "" {
-		err = m.chain(ctx, f.dir, f.path, coloured(f.File), p)
+		err = m.chain(ctx, f.dir, f.path, coloured(f), p)
 	}
 	// The libheif of older systems cannot read what newer telephones write.
 	if m.vips == "" || f.kind == kindHEIC && errors.Is(err, ErrUnreadable) {
@@ -90,14 +90,29 @@ func (m *Maker) webp(ctx context.Context, dir, in string, profile bool, out, opt
 // marks of a colour profile in the containers that hold one.
 var marks = [][]byte{[]byte("ICC_PROFILE\x00"), []byte("iCCP"), []byte("ICCP"), []byte("colrprof"), []byte("colrrICC")}
 
-// coloured says whether a picture brings a colour profile, which stands before
-// its pixels; of a telephone it mostly is Display P3.
-func coloured(f io.ReadSeeker) bool {
+// coloured says whether a picture brings a colour profile; of a telephone it
+// mostly is Display P3. It stands before the pixels, except in TIFF, where it may
+// stand anywhere, and only its own signature tells it (ICC.1 §7.2.11).
+func coloured(f *opened) bool {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return false
 	}
-	head, _ := io.ReadAll(io.LimitReader(f, maxColours))
-	return slices.ContainsFunc(marks, func(m []byte) bool { return bytes.Contains(head, m) })
+	if f.kind != kindTIFF {
+		head, _ := io.ReadAll(io.LimitReader(f, maxColours))
+		return slices.ContainsFunc(marks, func(m []byte) bool { return bytes.Contains(head, m) })
+	}
+	b := make([]byte, 64<<10)
+	kept := 0 // of what was read before: the signature may lie across
+	for {
+		n, err := f.Read(b[kept:])
+		if bytes.Contains(b[:kept+n], []byte("acsp")) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		kept = copy(b, b[max(0, kept+n-3):kept+n])
+	}
 }
 
 // exists says whether a file was made.

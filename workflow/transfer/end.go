@@ -17,11 +17,14 @@ import (
 )
 
 // Recall takes a transfer away at once, and tells its owner, who can bring it back
-// for Grace. Kind NotFound when there is none, or it is not the caller's.
+// for Grace. Kind NotFound when there is none, it has ended, or it is not the caller's.
 func (s *Service) Recall(ctx context.Context, id ID, by link.Caller) error {
 	err := s.DB.Write(ctx, func(tx *store.Tx) error {
 		t, err := s.allowed(ctx, tx, by, link.Manage, id)
-		if err != nil || t.over(s.now()) {
+		if err == nil && t.over(s.now()) {
+			err = mail.Wrap(mail.NotFound, fmt.Errorf("transfer %d has ended", id))
+		}
+		if err != nil {
 			return err
 		}
 		if err := s.tell(ctx, tx, t, "recalled "+strconv.FormatInt(s.now().Unix(), 10), recalled); err != nil {

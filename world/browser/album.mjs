@@ -5,7 +5,10 @@ import { join } from 'node:path';
 export async function album({ site, visit, complain, tabTo, check }) {
   const shot = (page, name) => page.screenshot({ path: join(site.shots, `${name}.png`) });
   const counter = (page) => page.locator('.pswp__counter').textContent();
-  const opened = (page) => page.locator('.pswp--open .pswp__img:not(.pswp__img--placeholder)').first().waitFor();
+  const opened = async (page) => {
+    await page.locator('.pswp[aria-modal]').waitFor(); // the opening is over
+    await page.locator('.pswp__item[aria-hidden=false] .pswp__img:not(.pswp__img--placeholder)').first().waitFor();
+  };
   const closed = (page) => page.locator('.pswp').waitFor({ state: 'detached' });
   const is = (what, got, want) => { if (got !== want) complain(what, 'is', JSON.stringify(got), 'not', JSON.stringify(want)); };
   const until = async (page, what, f, want) => {
@@ -85,7 +88,7 @@ export async function album({ site, visit, complain, tabTo, check }) {
     const here = await page.locator('.photos a.frame').count();
     is('photos on the first page', here, 60);
     await page.locator('.photos a.frame').last().click();
-    await page.locator('.pswp--open').waitFor();
+    await opened(page);
     await page.keyboard.press('ArrowRight');
     await until(page, 'the counter', () => counter(page), `61 / ${site.largeCount}`);
     await until(page, 'the photo of the next page', () => page.locator('.pswp__item[aria-hidden=false] img').evaluateAll((l) => l.some((i) => i.naturalWidth > 0)), true);
@@ -95,7 +98,7 @@ export async function album({ site, visit, complain, tabTo, check }) {
     await page.waitForURL('**/page/2');
     is('photos on the second page', await page.locator('.photos a.frame').count(), site.largeCount - 60);
     await page.locator('.photos a.frame').first().click();
-    await page.locator('.pswp--open').waitFor();
+    await opened(page);
     await page.keyboard.press('ArrowLeft');
     await until(page, 'the photo of the page before', () => page.locator('.pswp__item[aria-hidden=false] img').evaluateAll((l) => l.some((i) => i.naturalWidth > 0)), true);
     is('the counter', await counter(page), `60 / ${site.largeCount}`);

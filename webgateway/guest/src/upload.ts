@@ -146,7 +146,7 @@ function start(form: HTMLFormElement) {
     item.again.hidden = item.file.size > limit;
     wanted = false;
     button.removeAttribute('aria-busy');
-    status.textContent = `${item.file.name}: ${why}`;
+    status.textContent = `${item.file.name} — ${why}`;
   }
 
   // next keeps two files coming, and hands in when it is time.
@@ -200,7 +200,7 @@ function start(form: HTMLFormElement) {
         item.secret = upload.url!.replace(/.*\//, '');
         item.bar.value = item.bar.max;
         item.state.textContent = say.sayDone;
-        status.textContent = `${file.name}: ${say.sayDone}`;
+        status.textContent = `${file.name} — ${say.sayDone}`;
         next();
       },
     });
