@@ -192,5 +192,6 @@ func (s *Share) photo(w http.ResponseWriter, r *http.Request) error {
 	if form == "clean" || form == "source" {
 		w.Header().Set("Content-Disposition", attachment(f.Name))
 	}
-	return s.bytes(w, r, f.Blob, strconv.FormatInt(int64(f.Blob), 36))
+	return s.blob(w, r, f.Blob, answer{tag: strconv.FormatInt(int64(f.Blob), 36),
+		still: func() error { return s.Albums.Still(r.Context(), visit(r), album.PhotoID(id)) }})
 }

@@ -20,34 +20,77 @@ const block = 256 << 10
 
 var blocks = sync.Pool{New: func() any { b := make([]byte, block); return &b }}
 
+// recheck is how often a long answer asks whether it may go on.
+const recheck = time.Second
+
 // flow carries an answer that may take hours.
 type flow struct {
 	http.ResponseWriter
 	control *http.ResponseController
-	moved   time.Time // when the deadline was last put off
-	err     error     // why the source ended early; the reader's going away is http.ErrAbortHandler
+	still   func() error // asked while bytes go out; nil: nobody takes anything back
+	every   time.Duration
+	took    func(from, to int64) // hears which bytes of the whole went out; nil: nobody counts
+	from    int64                // of the whole, the first byte that took has not heard of
+	to      int64                // and the first that did not go out
+	moved   time.Time            // when the deadline was last put off
+	asked   time.Time            // when still was asked last
+	err     error                // why the source ended early; the reader's going away is http.ErrAbortHandler
 }
 
 func newFlow(w http.ResponseWriter) *flow {
-	return &flow{ResponseWriter: w, control: http.NewResponseController(w)}
+	return &flow{ResponseWriter: w, control: http.NewResponseController(w), asked: time.Now(), every: recheck}
 }
 
 func (f *flow) Unwrap() http.ResponseWriter { return f.ResponseWriter }
 
+// WriteHeader learns which bytes of the whole follow.
+func (f *flow) WriteHeader(status int) {
+	if status == http.StatusPartialContent {
+		fmt.Sscanf(f.Header().Get("Content-Range"), "bytes %d-", &f.from)
+		f.to = f.from
+	}
+	f.ResponseWriter.WriteHeader(status)
+}
+
 func (f *flow) Write(p []byte) (int, error) {
 	// The kernel takes the first bytes at once however slow the reader is; what
 	// counts is the time between two blocks. Small writes need no system call each.
-	if now := time.Now(); now.Sub(f.moved) > time.Second {
+	now := time.Now()
+	if now.Sub(f.moved) > time.Second {
 		f.moved = now
 		if err := f.control.SetWriteDeadline(now.Add(stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return 0, f.lost(err)
 		}
 	}
+	if f.still != nil && now.Sub(f.asked) >= f.every {
+		if err := f.still(); err != nil {
+			// What was announced does not come: the reader's program says that the
+			// download is broken, not that it is whole.
+			return 0, f.lost(err)
+		}
+		f.asked = time.Now()
+	}
 	n, err := f.ResponseWriter.Write(p)
+	f.to += int64(n)
+	if f.to-f.from >= notedAt {
+		f.note()
+	}
 	if err != nil {
 		return n, f.lost(err)
 	}
 	return n, nil
+}
+
+// notedAt is how many bytes go out before they are noted: of a download that
+// breaks off at a crash of ours, that much may have to be taken again to count.
+const notedAt = 64 << 20
+
+// note tells what went out since the last time.
+func (f *flow) note() {
+	if f.took != nil && f.to > f.from {
+		f.took(f.from, f.to)
+		f.from = f.to
+	}
 }
 
 // lost marks an error as the network's: nobody has to know why a download ended.

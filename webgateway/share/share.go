@@ -9,10 +9,12 @@ package share
 import (
 	"context"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"colporteur/mail"
 	"colporteur/store/blob"
@@ -30,6 +32,7 @@ type Share struct {
 	Blobs     *blob.Store
 	URL       string                       // the public address of this site, for links that are shown
 	Domain    func(context.Context) string // whose abuse@ looks into complaints; nil: pages name none
+	Recheck   time.Duration                // how often a long answer asks whether it may go on; 0 is a second
 }
 
 // Routes adds the guests' paths to mux.
@@ -38,6 +41,8 @@ func (s *Share) Routes(mux *http.ServeMux) {
 	handle("GET /t/{token}", s.transfer)
 	handle("GET /t/{token}/f/{seq}/{name}", s.file)
 	handle("GET /t/{token}/{zip}", s.zip)
+	handle("POST /t/{token}/get/{what}", s.press)
+	handle("GET /t/{token}/g/{grant}/{name}", s.granted)
 	handle("POST /t/{token}/recall", s.recallTransfer)
 	handle("POST /t/{token}/extend", s.extendTransfer)
 	s.albumRoutes(handle)
@@ -67,25 +72,45 @@ func (s *Share) done(w http.ResponseWriter, v page.View) error {
 	return s.Pages.Write(w, http.StatusOK, "recalled.html", v)
 }
 
-// bytes answers with a blob, or a range of it.
-func (s *Share) bytes(w http.ResponseWriter, r *http.Request, id blob.ID, tag string) error {
+// answer is how bytes go out.
+type answer struct {
+	tag   string               // names them: other bytes have another
+	still func() error         // nil while they may go on
+	took  func(from, to int64) // hears which went out; nil: nobody counts
+}
+
+// blob answers with a blob, or a range of it.
+func (s *Share) blob(w http.ResponseWriter, r *http.Request, id blob.ID, a answer) error {
 	f, _, err := s.Blobs.OpenSeeker(r.Context(), id)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	h := w.Header()
-	h.Set("ETag", `"`+tag+`"`)
+	return s.serve(w, r, f, a)
+}
+
+func (s *Share) serve(w http.ResponseWriter, r *http.Request, f io.ReadSeeker, a answer) error {
+	w.Header().Set("ETag", `"`+a.tag+`"`)
 	if strings.Contains(r.Header.Get("Range"), ",") {
 		// Many ranges in one answer serve nobody who downloads, and somebody who
 		// wants us to work (CVE-2011-3192): the whole is a correct answer too.
 		r = r.Clone(r.Context())
 		r.Header.Del("Range")
 	}
+	out := s.flow(w, a)
 	// No Last-Modified: the ETag is the better validator for resuming.
-	out := newFlow(w)
 	http.ServeContent(out, r, "", noTime, f)
+	out.note()
 	return out.err // ServeContent keeps it to itself, and the reader would wait for the rest
+}
+
+func (s *Share) flow(w http.ResponseWriter, a answer) *flow {
+	f := newFlow(w)
+	f.still, f.took = a.still, a.took
+	if s.Recheck > 0 {
+		f.every = s.Recheck
+	}
+	return f
 }
 
 // attachment names a download so that every browser saves it and none shows

@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"colporteur/mail"
 	"colporteur/store"
@@ -52,7 +53,8 @@ func open(tb testing.TB, db *store.DB) *site {
 	domain := func(context.Context) string { return "home.test" }
 	g := &webgateway.Gateway{Hostname: "mail.home.test", URL: "https://mail.home.test", Pages: pages, Log: log,
 		Domain: domain, Healthy: func(context.Context) error { return nil },
-		Share: &share.Share{Pages: pages, Transfers: h.Transfers, Albums: h.Albums, Blobs: h.Blobs, URL: "https://mail.home.test", Domain: domain}}
+		Share: &share.Share{Pages: pages, Transfers: h.Transfers, Albums: h.Albums, Blobs: h.Blobs, URL: "https://mail.home.test", Domain: domain,
+			Recheck: time.Nanosecond}} // with every block
 	server := httptest.NewServer(g.Handler())
 	tb.Cleanup(server.Close)
 	s.url = server.URL

@@ -49,41 +49,6 @@ func (s *Share) transfer(w http.ResponseWriter, r *http.Request) error {
 	return s.Pages.Write(w, http.StatusOK, "transfer.html", v)
 }
 
-func (s *Share) file(w http.ResponseWriter, r *http.Request) error {
-	seq, err := number(r, "seq")
-	if err != nil {
-		return err
-	}
-	f, err := s.Transfers.File(r.Context(), visit(r), int(seq))
-	if err != nil {
-		return err
-	}
-	if r.PathValue("name") != f.Name {
-		return notFound()
-	}
-	w.Header().Set("Content-Type", safeType(f.MediaType))
-	w.Header().Set("Content-Disposition", attachment(f.Name))
-	return s.bytes(w, r, f.Blob, f.SHA256)
-}
-
-func (s *Share) zip(w http.ResponseWriter, r *http.Request) error {
-	t, err := s.Transfers.Open(r.Context(), visit(r))
-	if err != nil {
-		return err
-	}
-	if r.PathValue("zip") != zipName(t) {
-		return notFound()
-	}
-	files := make([]entry, len(t.Files))
-	for i, f := range t.Files {
-		files[i] = entry{name: f.Name, modified: t.Created, blob: f.Blob}
-	}
-	return s.stream(w, r, r.PathValue("zip"), files, func() error {
-		_, err := s.Transfers.Open(r.Context(), visit(r))
-		return err
-	})
-}
-
 func (s *Share) recallTransfer(w http.ResponseWriter, r *http.Request) error {
 	t, err := s.Transfers.Open(r.Context(), visit(r))
 	if err != nil {

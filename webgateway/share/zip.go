@@ -19,11 +19,14 @@ type entry struct {
 	name     string
 	modified time.Time
 	blob     blob.ID
+
+	size int64 // of an archive's file
+	crc  uint32
 }
 
-// stream writes files as a zip while it is read: nothing is stored, and files
-// that are compressed already are not compressed again. still is asked before
-// each file, so that what was taken back is not sent any more.
+// stream writes files whose sums nobody knows as a zip while it is read: nothing
+// is stored, and files that are compressed already are not compressed again. An
+// album's photos are so: whoever wants a part of it again opens the page.
 func (s *Share) stream(w http.ResponseWriter, r *http.Request, name string, files []entry, still func() error) error {
 	h := w.Header()
 	h.Set("Content-Type", "application/zip")
@@ -31,12 +34,9 @@ func (s *Share) stream(w http.ResponseWriter, r *http.Request, name string, file
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	z := zip.NewWriter(newFlow(w))
+	z := zip.NewWriter(s.flow(w, answer{still: still}))
 	seen := map[string]int{}
 	for _, f := range files {
-		if err := still(); err != nil {
-			return err
-		}
 		if err := s.add(r.Context(), z, unique(f.name, seen), f); err != nil {
 			return err
 		}

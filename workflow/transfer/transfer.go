@@ -73,6 +73,8 @@ type File struct {
 	SHA256    string // hex
 	Blob      blob.ID
 	Seal      string // of a file that only who has the key can read: name and type, sealed like its bytes
+
+	crc int64 // CRC-32, -1 when it is not known yet
 }
 
 // Transfer is one transfer as its owner and the operator see it.
@@ -258,10 +260,10 @@ func scan(f func(...any) error) (*Transfer, error) {
 
 func files(ctx context.Context, tx *store.Tx, id ID) ([]File, error) {
 	var fs []File
-	rows, err := tx.Query(ctx, `SELECT seq, name, media_type, size, sha256, blob, seal FROM transfer_file WHERE transfer = $1 ORDER BY seq`, int64(id))
+	rows, err := tx.Query(ctx, `SELECT seq, name, media_type, size, sha256, blob, seal, crc FROM transfer_file WHERE transfer = $1 ORDER BY seq`, int64(id))
 	err = store.Each(rows, err, func(scan func(...any) error) error {
 		var f File
-		err := scan(&f.Seq, &f.Name, &f.MediaType, &f.Size, &f.SHA256, &f.Blob, &f.Seal)
+		err := scan(&f.Seq, &f.Name, &f.MediaType, &f.Size, &f.SHA256, &f.Blob, &f.Seal, &f.crc)
 		fs = append(fs, f)
 		return err
 	})
