@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -20,6 +21,7 @@ import (
 // evolution is the mail library of Evolution's data server, driven by a script.
 type evolution struct {
 	t   *testing.T
+	cmd *exec.Cmd
 	in  io.Writer
 	out *bufio.Scanner
 	err *os.File
@@ -41,7 +43,7 @@ func startEvolution(t *testing.T, p *world.Process) *evolution {
 	cmd.Dir = home
 	cmd.Env = append(os.Environ(), "HOME="+home, "LANG=C.UTF-8", "CAMEL_DEBUG=imapx:io")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	e := &evolution{t: t}
+	e := &evolution{t: t, cmd: cmd}
 	if e.err, err = os.Create(filepath.Join(home, "err")); err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +71,9 @@ func startEvolution(t *testing.T, p *world.Process) *evolution {
 // do gives it one line, and returns its answer.
 func (e *evolution) do(line string) (answer []string) {
 	e.t.Helper()
+	// A deadlock of the library's own must not hold up everything else.
+	stuck := time.AfterFunc(2*time.Minute, func() { e.cmd.Process.Kill() })
+	defer stuck.Stop()
 	fmt.Fprintln(e.in, line)
 	for e.out.Scan() {
 		if e.out.Text() == "." {
