@@ -21,9 +21,15 @@ type Finished struct {
 // Close removes the files.
 func (f *Finished) Close() error { return os.RemoveAll(f.dir) }
 
-// Finish makes of the same bytes what Make left for later. One runs at a time:
-// it must not take the machine from those who wait for a page.
+// Finish makes of the same bytes what Make left for later. One runs at a time,
+// and makes way before each step: it must not take the machine from those who
+// wait for a page.
 func (m *Maker) Finish(ctx context.Context, r io.Reader) (out *Finished, err error) {
+	enough, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	if err := m.waiting.makeWay(ctx, enough); err != nil {
+		return nil, err
+	}
 	f, done, err := m.open(ctx, func() chan struct{} { return m.later }, r)
 	if err != nil {
 		return nil, err
@@ -51,6 +57,9 @@ func (m *Maker) Finish(ctx context.Context, r io.Reader) (out *Finished, err err
 		return out, nil // Go has no encoder for WebP
 	}
 	for i := len(Sides) - 1; i >= 0; i-- {
+		if err := m.waiting.makeWay(ctx, enough); err != nil {
+			return nil, err
+		}
 		path := filepath.Join(f.dir, fmt.Sprintf("%d.webp", Sides[i]))
 		// The large one is made from the photo, not from its JPEG: no loss upon loss.
 		if err := m.webp(ctx, f.dir, from, profile, path, "[Q=78,strip,effort=3]", Sides[i]); errors.Is(err, ErrUnreadable) {

@@ -61,9 +61,10 @@ type Maker struct {
 	Tool    string        // libvips' command; "" looks for "vips", "none" has pure Go do it
 	Films   string        // ffmpeg's command; "" looks for "ffmpeg", "none" makes no film
 	Slots   int           // pictures at once; 0 is 2
-	Timeout time.Duration // of the processor for each step of a picture, four times as much by the clock; 0 is 30 s
+	Timeout time.Duration // of the processor for each step of a picture; 0 is 30 s
 	Log     *slog.Logger  // nil discards
 
+	waiting                         waiting
 	once                            sync.Once
 	slots, later                    chan struct{}
 	vips, ffmpeg, ffprobe, jpegtran string
@@ -188,6 +189,8 @@ func (m *Maker) fill(o *opened, r io.Reader) (err error) {
 // Make reads one file and makes what is shown first. Errors of the file wrap
 // ErrKind, ErrTooBig or ErrUnreadable.
 func (m *Maker) Make(ctx context.Context, r io.Reader) (p *Picture, err error) {
+	m.waiting.begin()
+	defer m.waiting.end()
 	f, done, err := m.open(ctx, func() chan struct{} { return m.slots }, r)
 	if err != nil {
 		return nil, err

@@ -148,10 +148,14 @@ func opaque(img image.Image, w, h int) *image.RGBA {
 	if o, ok := img.(interface{ Opaque() bool }); !ok || !o.Opaque() {
 		draw.Draw(out, out.Bounds(), image.NewUniform(color.White), image.Point{}, draw.Src)
 	}
-	// Far smaller: CatmullRom looks at every pixel, which ApproxBiLinear would not.
+	// Both look at every pixel, which ApproxBiLinear would not; where many become
+	// one, half the weights do.
 	var s draw.Scaler = draw.CatmullRom
-	if img.Bounds().Dx() == w && img.Bounds().Dy() == h {
+	switch dx, dy := img.Bounds().Dx(), img.Bounds().Dy(); {
+	case dx == w && dy == h:
 		s = draw.NearestNeighbor
+	case dx >= 2*w:
+		s = draw.BiLinear
 	}
 	s.Scale(out, out.Bounds(), img, img.Bounds(), draw.Over, nil)
 	return out

@@ -19,7 +19,7 @@ const (
 	runMemory = 3 << 30   // address space; 100 megapixels to be turned need 0.4 GB
 	runFile   = 512 << 20 // what it writes
 	runFiles  = 64        // open at once
-	patience  = 4         // a good picture on a busy machine, at the lowest priority, is not given up
+	patience  = 10        // times its time of the processor, by the clock: it runs when nobody else does
 )
 
 var errNoTool = errors.New("the tool is not installed")
@@ -62,6 +62,8 @@ func (m *Maker) run(ctx context.Context, j job) error {
 		return nil
 	case errors.Is(context.Cause(ctx), context.Canceled):
 		return ctx.Err() // we stop; the picture may be fine
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: the machine had no time for it", filepath.Base(j.name)) // nor can anything be said of the picture
 	case errors.As(err, &exit):
 		// A full disk is ours, not the picture's.
 		if bytes.Contains(said.b, []byte("No space left")) {
@@ -85,8 +87,9 @@ func limit(pid int, j job) {
 	} {
 		unix.Prlimit(pid, what, &unix.Rlimit{Cur: n, Max: n}, nil)
 	}
-	// Whoever waits for a page goes first.
-	unix.Setpriority(unix.PRIO_PROCESS, pid, 10)
+	// Whoever waits for a page or a 250 goes first, and at once: a merely nicer
+	// process ends its slice before another wakes up (sched(7), SCHED_IDLE).
+	unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
 }
 
 // tail keeps the end of what a program says.

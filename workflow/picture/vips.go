@@ -41,6 +41,10 @@ func (m *Maker) chain(ctx context.Context, dir, from string, profile bool, p *Pi
 		return err
 	}
 	defer f.Close()
+	// One at a time: on two cores, the other is for mail, which the kernel cannot
+	// prefer to what our own process does.
+	one.Lock()
+	defer one.Unlock()
 	img, err := jpeg.Decode(f)
 	if err != nil {
 		return err

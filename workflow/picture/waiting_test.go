@@ -1,0 +1,55 @@
+package picture
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestWhatCanWaitMakesWayForWhatSomebodyWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w waiting
+		w.begin()
+		w.begin()
+		went := make(chan error, 1)
+		go func() { went <- w.makeWay(t.Context(), t.Context()) }()
+		synctest.Wait()
+		w.end()
+		synctest.Wait()
+		select {
+		case <-went:
+			t.Fatal("it did not wait for the second")
+		default:
+		}
+		w.end()
+		if err := <-went; err != nil {
+			t.Error(err)
+		}
+		// But not for ever.
+		w.begin()
+		enough, cancel := context.WithTimeout(t.Context(), longest)
+		defer cancel()
+		began := time.Now()
+		if err := w.makeWay(t.Context(), enough); err != nil || time.Since(began) != longest {
+			t.Errorf("went on after %v: %v", time.Since(began), err)
+		}
+		stopped, stop := context.WithCancel(t.Context())
+		stop()
+		if err := w.makeWay(stopped, stopped); err == nil {
+			t.Error("it goes on when we stop")
+		}
+	})
+}
+
+// A picture that cannot be made for lack of time is not said to be damaged.
+func TestAMachineWithoutTimeIsNoFaultOfThePicture(t *testing.T) {
+	t.Parallel()
+	m := &Maker{Dir: t.TempDir(), Tool: "/bin/sleep", Timeout: time.Millisecond}
+	m.start()
+	err := m.run(t.Context(), job{dir: m.Dir, timeout: 20 * time.Millisecond, name: "/bin/sleep", args: []string{"60"}})
+	if err == nil || bytes.Contains([]byte(err.Error()), []byte(ErrUnreadable.Error())) {
+		t.Errorf("the picture is blamed: %v", err)
+	}
+}
