@@ -49,7 +49,11 @@ func (m *Maker) run(ctx context.Context, j job) error {
 		cmd.Stdout = j.said
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	var queued time.Duration
+	cmd.Cancel = func() error {
+		queued = waited(cmd.Process.Pid)
+		return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
 	cmd.WaitDelay = 2 * time.Second
 	if err := cmd.Start(); err != nil {
 		return err
@@ -62,7 +66,7 @@ func (m *Maker) run(ctx context.Context, j job) error {
 		return nil
 	case errors.Is(context.Cause(ctx), context.Canceled):
 		return ctx.Err() // we stop; the picture may be fine
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && queued > patience*j.timeout/2:
 		return fmt.Errorf("%s: the machine had no time for it", filepath.Base(j.name)) // nor can anything be said of the picture
 	case errors.As(err, &exit):
 		// A full disk is ours, not the picture's.
@@ -90,6 +94,19 @@ func limit(pid int, j job) {
 	// Whoever waits for a page or a 250 goes first, and at once: a merely nicer
 	// process ends its slice before another wakes up (sched(7), SCHED_IDLE).
 	unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+}
+
+// waited is how long a process was ready to run and did not (proc(5), schedstat):
+// one that hangs is not ready.
+func waited(pid int) (sum time.Duration) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, f := range files {
+		b, _ := os.ReadFile(f)
+		var ran, ready int64
+		fmt.Sscan(string(b), &ran, &ready)
+		sum += time.Duration(ready)
+	}
+	return sum
 }
 
 // tail keeps the end of what a program says.
