@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"importer":          {"delivery", "store/mailbox", "mail"},
 	"workflow":          {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
 	"workflow/...":      {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
+	"workflow/verify":   {"dkim/..."},
 	"webgateway/...":    {"accounts", "store/...", "delivery", "workflow/...", "mail", "locale/...", "webgateway/..."},
 }
 

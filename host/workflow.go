@@ -21,6 +21,8 @@ import (
 	"colporteur/workflow/notify"
 	"colporteur/workflow/picture"
 	"colporteur/workflow/transfer"
+	"colporteur/workflow/verify"
+	"colporteur/workflow/vouch"
 )
 
 // paths is where a link of a kind is opened.
@@ -50,12 +52,16 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	h.wireUpload(post)
 	h.wireFolders(post)
 	h.wireGazette()
+	doubts := &vouch.Service{DB: h.DB, Links: h.Links, Mux: h.Mux, Asker: h.Questions, Now: now, Log: log}
+	h.Questions.To[vouch.Question] = doubts
+	check := &verify.Service{DB: h.DB, Mailboxes: h.Mailboxes, DNS: h.opt.DNS, Hostname: h.Config.Hostname, Now: now, Log: log}
 	guide := &workflow.Guide{Site: url}
 	for pattern, p := range map[string]workflow.Processor{
 		"envoi": h.Transfers, "envoi+{days}": h.Transfers, "send": h.Transfers, "send+{days}": h.Transfers,
 		"album+{name}": h.Albums, "album-{name}": h.Albums,
 		"aide": guide, "help": guide,
-		"r.{token}": &workflow.Replies{Links: h.Links, To: map[string]workflow.Commanded{link.Transfer: h.Transfers, link.Album: h.Albums, link.Question: h.Questions, link.Settings: h.Notify, link.Hand: h.Places}},
+		"verifier": check, "check": check,
+		"r.{token}": &workflow.Replies{Links: h.Links, Doubts: doubts, To: map[string]workflow.Commanded{link.Transfer: h.Transfers, link.Album: h.Albums, link.Question: h.Questions, link.Settings: h.Notify, link.Hand: h.Places}},
 		"depot":     h.Places, "collect": h.Places,
 	} {
 		h.Mux.Handle(pattern, p)

@@ -2,13 +2,11 @@ package workflow
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 
-	"colporteur/mail"
 	"colporteur/workflow/link"
 )
 
@@ -108,43 +106,15 @@ func bareSubject(s string) string {
 
 // Commanded is a program whose things can be spoken to by reply.
 type Commanded interface {
-	// Command does what the owner of the thing behind l replied. The link may
-	// have ended. It is called again when the mail is processed again.
+	// Command does what the owner of the thing behind l replied, or the person
+	// elsewhere whom we asked something: then in.Sender is zero. The link may have
+	// ended. It is called again when the mail is processed again.
 	Command(ctx context.Context, in *Inbound, l link.Link, w Word) error
 }
 
 // Answerable is a program whose guests may answer the mails they get about it.
 type Answerable interface {
-	// Answer takes in what the guest of l wrote. It is called again when the mail
-	// is processed again.
+	// Answer takes in what the guest of l wrote, who is in.Guest; in.Sender is zero
+	// when they have no account. It is called again when the mail is processed again.
 	Answer(ctx context.Context, in *Inbound, l link.Link) error
-}
-
-// Replies processes mail to r.{token}: the address names the thing and the
-// person, the proven sender shows that it is the person.
-type Replies struct {
-	Links *link.Service
-	To    map[string]Commanded // by link kind
-}
-
-var _ Processor = (*Replies)(nil)
-
-func (p *Replies) Process(ctx context.Context, in *Inbound) error {
-	if in.Automatic() {
-		return nil // a vacation notice commands nothing
-	}
-	l, err := p.Links.ByReply(ctx, link.Token(in.Vars["token"]))
-	if err != nil && !mail.Is(err, mail.NotFound) {
-		return err
-	}
-	to := p.To[l.Kind]
-	if err != nil || to == nil || !l.Manage || l.Owner != in.Sender.ID {
-		// Unknown and somebody else's sound alike: a guess teaches nothing.
-		return &Bounce{Text: mail.MakeText("workflow-not-yours"), Err: errors.New("no such reply address of theirs")}
-	}
-	text, err := in.Text(ctx, 2000)
-	if err != nil {
-		return err
-	}
-	return to.Command(ctx, in, l, ParseWord(in.Summary.Subject, text))
 }

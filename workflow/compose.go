@@ -17,6 +17,7 @@ import (
 // It is 7-bit ASCII, save where the recipient's own address is not: a server
 // elsewhere that lacks SMTPUTF8 still takes it.
 func (p *Post) compose(ctx context.Context, n *Notice) (io.Reader, error) {
+	var err error
 	urls := map[int64]string{}
 	for _, ref := range n.Letter.Refs() {
 		l, err := p.Links.Get(ctx, link.ID(ref))
@@ -26,6 +27,9 @@ func (p *Post) compose(ctx context.Context, n *Notice) (io.Reader, error) {
 		urls[ref] = p.WebURL(l.Kind, p.Links.Token(l))
 	}
 	url := func(ref int64) string { return urls[ref] }
+	if n.Letter.Blocks, err = p.codes(ctx, n.Letter.Blocks); err != nil {
+		return nil, err
+	}
 	html, err := n.Letter.HTML(n.Lang, url)
 	if err != nil {
 		return nil, fmt.Errorf("letter: %w", err)

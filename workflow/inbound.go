@@ -8,11 +8,13 @@ import (
 	"time"
 	"unicode"
 
+	"colporteur/delivery"
 	"colporteur/locale"
 	"colporteur/locale/letter"
 	"colporteur/mail"
 	"colporteur/store"
 	"colporteur/store/message"
+	"colporteur/workflow/link"
 )
 
 // Inbound is one mail to a program.
@@ -30,8 +32,11 @@ type Inbound struct {
 	At      time.Time         // accepted
 	Message *message.Message
 	Summary *mail.Summary // Message's
+	Guest   *link.Link    // the link whose person wrote it, at Answer; what is said goes to them
 
 	mux     *Mux
+	job     delivery.Program
+	waits   bool // see Wait
 	settled bool // dealt with by an earlier run of the job
 	forget  bool // see Forget
 }
@@ -54,8 +59,12 @@ func (b *Bounce) Unwrap() error { return b.Err }
 // Refuse makes a Bounce of a sentence of package locale.
 func Refuse(id string, args ...any) *Bounce { return &Bounce{Text: mail.MakeText(id, args...)} }
 
-// Lang is the language the sender reads: the member's setting, else the mail's.
+// Lang is the language the sender reads: the member's setting, else the guest's
+// link's, else the mail's.
 func (in *Inbound) Lang() string {
+	if in.Guest != nil && in.Guest.Lang != "" {
+		return locale.For(in.Guest.Lang).Lang
+	}
 	if in.Sender.Lang != "" {
 		return locale.For(in.Sender.Lang).Lang
 	}
@@ -90,6 +99,24 @@ func (in *Inbound) Automatic() bool { return in.Summary.Auto != "" || in.From.Is
 // Subject is the mail's, without reply marks, in one bounded line.
 func (in *Inbound) Subject() string { return bound(bareSubject(in.Summary.Subject), 150) }
 
+// writer is who answers go to: the person of the link that a guest's mail came
+// by, the member at their own address here, the proven author of mail from
+// outside. Nobody when a stranger may have written somebody else's address: our
+// answer would be their spam.
+func (in *Inbound) writer() (a mail.Address, name string) {
+	switch {
+	case in.Guest != nil:
+		return in.Guest.Person, in.Guest.Name
+	case in.Sender.ID == 0 && in.Outside && in.Proven:
+		return in.Author, ""
+	case in.Sender.ID == 0:
+		return mail.Address{}, ""
+	case in.Outside: // a scanner's envelope leads nowhere
+		return in.Sender.Address, in.Sender.Name
+	}
+	return in.From, in.Sender.Name
+}
+
 // Reply answers the sender. A mail gets one answer of each program, whatever is
 // said afterwards and however often it comes: the first stands. Automatic mail
 // gets none.
@@ -100,10 +127,10 @@ func (in *Inbound) Reply(ctx context.Context, l letter.Letter) error {
 // ReplyIn is Reply in the transaction of what it tells about. replies, when not
 // zero, is the link whose reply address answers should go to.
 func (in *Inbound) ReplyIn(ctx context.Context, tx *store.Tx, l letter.Letter, replies int64) error {
-	if in.Automatic() {
+	n := in.notice(l)
+	if in.Automatic() || n.To.IsZero() {
 		return nil
 	}
-	n := in.notice(l)
 	n.ReplyLink = replies
 	_, err := in.mux.Post.Send(ctx, tx, n)
 	return err
@@ -113,7 +140,8 @@ func (in *Inbound) notice(l letter.Letter) Notice {
 	if l.Subject == "" {
 		l.Subject = "Re: " + in.Subject()
 	}
-	n := Notice{Mail: in.Key(), What: "reply " + in.program(), To: in.From, ToName: in.Sender.Name, From: in.Address,
+	to, name := in.writer()
+	n := Notice{Mail: in.Key(), What: "reply " + in.program(), To: to, ToName: name, From: in.Address,
 		Lang: in.Lang(), Replied: true, Letter: l}
 	if id := in.Summary.MessageID; id != "" {
 		n.InReplyTo = id
@@ -136,6 +164,9 @@ func (in *Inbound) NameOf(a mail.Address) string {
 
 // SenderName is how guests read who shares something with them.
 func (in *Inbound) SenderName() string {
+	if in.Guest != nil {
+		return bound(in.Guest.Called(), 60)
+	}
 	if in.Sender.Name != "" {
 		return bound(in.Sender.Name, 60)
 	}

@@ -9,13 +9,15 @@
 //
 // A job may run twice: processors know their mails again by Inbound.Key, and
 // each notice is keyed by mail, recipient and purpose, in the queue and at the
-// Door. Only proven senders come this far.
+// Door. Only proven senders come this far, save to r.{token}: see Replies.
 //
 // # States of an inbound mail
 //
 //	pending → processing → delivered   the processor said nil
 //	                     → bounced     it said why not, and the sender was told
 //	                     → failed      it failed for two days, and the sender was told
+//	                     → waiting     somebody is asked whether its sender is who they say
+//	                                   (then processing again, or dropped)
 //
 // After 30 days the mail is forgotten, unless the thing made of it ended before.
 package workflow

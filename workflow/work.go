@@ -13,6 +13,7 @@ import (
 	"colporteur/locale/letter"
 	"colporteur/mail"
 	"colporteur/store"
+	"colporteur/store/message"
 	"colporteur/store/queue"
 )
 
@@ -62,13 +63,16 @@ func (m *Mux) Work(ctx context.Context, j *queue.Job) queue.Outcome {
 	case err == nil:
 		m.log().InfoContext(ctx, "processed", "mail", in.Mail, "user", in.Sender.ID, "kind", rt.pattern)
 		return queue.Done(func(ctx context.Context, tx *store.Tx) error {
+			if in.waits {
+				return in.state(ctx, tx, "waiting")
+			}
 			if err := in.state(ctx, tx, "delivered"); err != nil {
 				return err
 			}
 			if err := m.trace(ctx, tx, in, delivery.Processed, ""); err != nil || !in.forget {
 				return err
 			}
-			return in.drop(ctx, tx, j)
+			return m.drop(ctx, tx, in.Message.ID, j.ID)
 		})
 	case errors.As(err, &b):
 		m.log().InfoContext(ctx, "bounced", "mail", in.Mail, "user", in.Sender.ID, "kind", rt.pattern, "err", b)
@@ -96,7 +100,7 @@ func (m *Mux) Work(ctx context.Context, j *queue.Job) queue.Outcome {
 
 // inbound makes the Inbound of a job and notes it; nil when nobody may process it.
 func (m *Mux) inbound(ctx context.Context, p *delivery.Program) (*Inbound, route, error) {
-	if p.Sender.ID == 0 {
+	if p.Sender.ID == 0 && p.Pattern != replyPattern {
 		return nil, route{}, nil
 	}
 	rt, vars, ok := m.match(p.Address.Local)
@@ -115,7 +119,7 @@ func (m *Mux) inbound(ctx context.Context, p *delivery.Program) (*Inbound, route
 		msg.Summary = &mail.Summary{}
 	}
 	in := &Inbound{Mail: p.Mail, Pattern: rt.pattern, Address: p.Address, Vars: vars, Sender: p.Sender, From: p.From,
-		Guests: guests(p), Outside: p.Outside, Author: p.Author, Proven: p.Proven, At: p.At, Message: msg, Summary: msg.Summary, mux: m}
+		Guests: guests(p), Outside: p.Outside, Author: p.Author, Proven: p.Proven, At: p.At, Message: msg, Summary: msg.Summary, mux: m, job: *p}
 	return in, rt, m.DB.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO inbound (id, mail, message, program, member, key, state, created)
 			VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7) ON CONFLICT (mail, program) DO NOTHING`,
@@ -225,9 +229,10 @@ func (in *Inbound) told(ctx context.Context, tx *store.Tx, t mail.Text, s string
 // job, unless another program needs the same mail.
 func (in *Inbound) Forget() { in.forget = true }
 
-func (in *Inbound) drop(ctx context.Context, tx *store.Tx, j *queue.Job) error {
+// drop removes a message that only its programs named, but for the job that ends now.
+func (m *Mux) drop(ctx context.Context, tx *store.Tx, msg message.ID, j queue.ID) error {
 	// The lock makes the second of two jobs that end together see the first one's end.
-	id, n := int64(in.Message.ID), 0
+	id, n := int64(msg), 0
 	err := tx.QueryRow(ctx, `SELECT 1 FROM message WHERE id = $1 FOR UPDATE`, id).Scan(&n)
 	if err == store.ErrNoRows {
 		return nil
@@ -235,21 +240,23 @@ func (in *Inbound) drop(ctx context.Context, tx *store.Tx, j *queue.Job) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM transfer WHERE message = $1`, id).Scan(&n); err != nil || n > 0 {
-		return err
-	}
-	// Or somebody put it into a folder that is a program's: there it is their mail.
-	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM email WHERE message = $1`, id).Scan(&n); err != nil || n > 0 {
-		return err
+	for _, q := range []string{
+		`SELECT COUNT(*) FROM transfer WHERE message = $1`,
+		`SELECT COUNT(*) FROM email WHERE message = $1`, // somebody put it into a folder that is a program's: there it is their mail
+		`SELECT COUNT(*) FROM inbound WHERE message = $1 AND state = 'waiting'`,
+	} {
+		if err := tx.QueryRow(ctx, q, id).Scan(&n); err != nil || n > 0 {
+			return err
+		}
 	}
 	// A mail to two programs has a job for each.
-	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM job WHERE message = $1 AND done = 0 AND id <> $2`, id, int64(j.ID)).Scan(&n); err != nil || n > 0 {
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM job WHERE message = $1 AND done = 0 AND id <> $2`, id, int64(j)).Scan(&n); err != nil || n > 0 {
 		return err
 	}
 	if _, err := tx.Exec(ctx, `DELETE FROM inbound WHERE message = $1`, id); err != nil {
 		return err
 	}
-	return in.mux.Messages.Delete(ctx, tx, in.Message.ID)
+	return m.Messages.Delete(ctx, tx, msg)
 }
 
 // Sweep forgets mails that came more than Keep ago, and old rate counts. The

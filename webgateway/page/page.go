@@ -111,7 +111,7 @@ func (p *Pages) Write(w http.ResponseWriter, status int, name string, v View) er
 // What a page may do. A script is the site's own file and speaks to the site
 // alone; the pictures it makes itself are in data: and blob: addresses.
 const (
-	strict   = "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+	strict   = "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 	scripted = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data: blob:; media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 

@@ -40,6 +40,7 @@ func (s *Share) talk(v page.View, a *album.View, path, title string, list []albu
 var sentences = map[string]string{
 	"word": "view-word-left", "empty": "view-word-empty", "unsaid": "view-word-removed", "quiet": "view-quiet-done", "loud": "view-loud-done",
 	"caption": "view-caption-saved", "invited": "view-invited", "revoked": "view-revoked", "rules": "view-rules-saved", "restored": "view-restored", "recalled": "view-recalled",
+	"t-invited": "share-invited", "t-revoked": "share-revoked", "t-restored": "share-restored", "t-recalled": "share-recalled", "t-extended": "share-extended",
 }
 
 func said(v page.View, r *http.Request) string {

@@ -136,16 +136,9 @@ func (s *Share) inviteGuests(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var guests []album.Guest
-	for _, said := range strings.FieldsFunc(r.PostFormValue("guests"), func(r rune) bool { return strings.ContainsRune(",;\r\n", r) }) {
-		if said = strings.TrimSpace(said); said == "" {
-			continue
-		}
-		g, err := guest(said)
-		if err != nil {
-			return mail.Refuse(mail.BadAddress, "view-invite-bad", "Address", said[:min(len(said), 100)])
-		}
-		guests = append(guests, g)
+	guests, err := invited(r)
+	if err != nil {
+		return err
 	}
 	if len(guests) > 0 {
 		if err := s.Albums.Invite(r.Context(), a.ID, caller(a), guests); err != nil {
@@ -153,6 +146,21 @@ func (s *Share) inviteGuests(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return back(w, r, v, "/a/"+string(token(r)), "invited")
+}
+
+// invited are the people that somebody typed into a form.
+func invited(r *http.Request) (guests []album.Guest, err error) {
+	for _, said := range strings.FieldsFunc(r.PostFormValue("guests"), func(r rune) bool { return strings.ContainsRune(",;\r\n", r) }) {
+		if said = strings.TrimSpace(said); said == "" {
+			continue
+		}
+		g, err := guest(said)
+		if err != nil {
+			return nil, mail.Refuse(mail.BadAddress, "view-invite-bad", "Address", said[:min(len(said), 100)])
+		}
+		guests = append(guests, g)
+	}
+	return guests, nil
 }
 
 // guest reads an address as people paste them: "mamie@far.test", or with a name,
@@ -195,15 +203,8 @@ func (s *Share) ruleAlbum(w http.ResponseWriter, r *http.Request) error {
 	}
 	rules := a.Rules
 	rules.Comment, rules.Add, rules.Place = ticked(r, "comment"), ticked(r, "add"), ticked(r, "place")
-	switch password := r.PostFormValue("password"); {
-	case len(password) > maxPassword:
-		return mail.Refuse(mail.BadSyntax, "kind-bad-syntax")
-	case password != "":
-		if rules.Password, err = link.HashPassword(r.Context(), password); err != nil {
-			return err
-		}
-	case ticked(r, "open"):
-		rules.Password = ""
+	if err := password(r, &rules); err != nil {
+		return err
 	}
 	if err := s.Albums.SetRules(r.Context(), a.ID, caller(a), rules); err != nil {
 		return err
@@ -214,6 +215,19 @@ func (s *Share) ruleAlbum(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return back(w, r, v, "/a/"+string(token(r)), "rules")
+}
+
+// password sets the password that a form says, or takes it away.
+func password(r *http.Request, rules *link.Rules) (err error) {
+	switch typed := r.PostFormValue("password"); {
+	case len(typed) > maxPassword:
+		return mail.Refuse(mail.BadSyntax, "kind-bad-syntax")
+	case typed != "":
+		rules.Password, err = link.HashPassword(r.Context(), typed)
+	case ticked(r, "open"):
+		rules.Password = ""
+	}
+	return err
 }
 
 func ticked(r *http.Request, name string) bool { return r.PostFormValue(name) != "" }

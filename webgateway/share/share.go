@@ -37,21 +37,39 @@ type Share struct {
 
 // Routes adds the guests' paths to mux.
 func (s *Share) Routes(mux *http.ServeMux) {
-	handle := func(pattern string, h page.Handler) { mux.Handle(pattern, s.Pages.Handle(h)) }
+	handle := func(pattern string, h page.Handler) { mux.Handle(pattern, s.Pages.Handle(s.lockable(h))) }
 	handle("GET /t/{token}", s.transfer)
 	handle("GET /t/{token}/f/{seq}/{name}", s.file)
 	handle("GET /t/{token}/{zip}", s.zip)
 	handle("POST /t/{token}/get/{what}", s.press)
 	handle("GET /t/{token}/g/{grant}/{name}", s.granted)
+	handle("GET /t/{token}/v/{seq}", s.peek)
+	handle("POST /t/{token}/unlock", s.unlock)
+	handle("POST /t/{token}/code", s.code)
+	handle("POST /a/{token}/unlock", s.unlock)
+	handle("POST /a/{token}/code", s.code)
 	handle("POST /t/{token}/recall", s.recallTransfer)
+	handle("POST /t/{token}/restore", s.restoreTransfer)
 	handle("POST /t/{token}/extend", s.extendTransfer)
+	handle("POST /t/{token}/public", s.publishTransfer)
+	handle("POST /t/{token}/invite", s.inviteToTransfer)
+	handle("POST /t/{token}/guest/{guest}/revoke", s.revokeFromTransfer)
+	handle("POST /t/{token}/rules", s.ruleTransfer)
 	s.albumRoutes(handle)
 }
 
 func token(r *http.Request) link.Token { return link.Token(r.PathValue("token")) }
 
 // visit is what the request shows.
-func visit(r *http.Request) link.Visit { return link.Visit{Token: token(r)} }
+func visit(r *http.Request) link.Visit {
+	v := link.Visit{Token: token(r)}
+	for _, name := range [...]string{byPassword, byCode} {
+		if c, err := r.Cookie(name); err == nil {
+			v.Keys = append(v.Keys, c.Value)
+		}
+	}
+	return v
+}
 
 func notFound() error { return mail.Refuse(mail.NotFound, "kind-not-found") }
 
@@ -64,12 +82,6 @@ func number(r *http.Request, name string) (int64, error) {
 		return 0, notFound()
 	}
 	return n, nil
-}
-
-// done is the page after a recall.
-func (s *Share) done(w http.ResponseWriter, v page.View) error {
-	v.Title = v.T("share-recalled-title")
-	return s.Pages.Write(w, http.StatusOK, "recalled.html", v)
 }
 
 // answer is how bytes go out.

@@ -284,7 +284,7 @@ func TestLookingNeverActsAndStrangersCannotPress(t *testing.T) {
 				t.Fatalf("%s is gone: %d", p, a.status)
 			}
 		}
-		if a := s.ask(http.MethodPost, owner+"/extend?lang=en", "Sec-Fetch-Site", "same-origin"); a.status != http.StatusSeeOther || a.header.Get("Location") != owner+"?lang=en" {
+		if a := s.ask(http.MethodPost, owner+"/extend?lang=en", "Sec-Fetch-Site", "same-origin"); a.status != http.StatusSeeOther || a.header.Get("Location") != owner+"?lang=en&said=t-extended" {
 			t.Errorf("extending answers %d, %s", a.status, a.header.Get("Location"))
 		}
 		for guest, owner := range map[string]string{guest: owner, album: albumOwner} {

@@ -8,7 +8,6 @@ import (
 
 	"colporteur/locale"
 	"colporteur/webgateway/page"
-	"colporteur/workflow/link"
 	"colporteur/workflow/transfer"
 )
 
@@ -20,6 +19,10 @@ type transferPage struct {
 	Path  string // of the link, for everything below it
 	Zip   string // name of the whole in one file
 	Share string // address to pass on, for the owner
+	Said  string // what was just done
+	Most  int    // downloads that its rules allow in all; 0 is any number
+	Shown []shown
+	transferYours
 }
 
 // FilePath is the address of a file; its name stands at the end for browsers
@@ -27,6 +30,11 @@ type transferPage struct {
 // the site is not found.
 func (p transferPage) FilePath(f transfer.File) string {
 	return p.Path + "/f/" + strconv.Itoa(f.Seq) + "/" + url.PathEscape(f.Name)
+}
+
+// peekPath is the address where a file can be looked at.
+func (p transferPage) peekPath(f transfer.File) string {
+	return p.Path + "/v/" + strconv.Itoa(f.Seq)
 }
 
 func (s *Share) transfer(w http.ResponseWriter, r *http.Request) error {
@@ -38,38 +46,25 @@ func (s *Share) transfer(w http.ResponseWriter, r *http.Request) error {
 	if v.Title = t.Subject; v.Title == "" {
 		v.Title = v.T("share-untitled")
 	}
-	p := transferPage{View: t, Path: "/t/" + string(token(r)), Zip: zipName(t)}
-	if t.Manage && t.Share != "" {
-		p.Share = s.URL + "/t/" + string(t.Share)
+	p := transferPage{View: t, Path: "/t/" + string(token(r)), Zip: zipName(t), Said: said(v, r)}
+	if !t.Manage {
+		p.Most = t.Link.Rules.Downloads
+	} else {
+		if t.Share != "" {
+			p.Share = s.URL + "/t/" + string(t.Share)
+		}
+		p.transferYours = transferOf(t)
+	}
+	if !t.Sealed() {
+		if p.Shown, err = s.shown(r.Context(), v, p); err != nil {
+			return err
+		}
 	}
 	v.Data = p
 	if t.Sealed() {
 		return s.sealed(w, v)
 	}
 	return s.Pages.Write(w, http.StatusOK, "transfer.html", v)
-}
-
-func (s *Share) recallTransfer(w http.ResponseWriter, r *http.Request) error {
-	t, err := s.Transfers.Open(r.Context(), visit(r))
-	if err != nil {
-		return err
-	}
-	if err := s.Transfers.Recall(r.Context(), t.ID, link.Holder(t.Link)); err != nil {
-		return err
-	}
-	return s.done(w, page.See(r, t.Link.Lang))
-}
-
-func (s *Share) extendTransfer(w http.ResponseWriter, r *http.Request) error {
-	t, err := s.Transfers.Open(r.Context(), visit(r))
-	if err != nil {
-		return err
-	}
-	if _, err := s.Transfers.Extend(r.Context(), t.ID, link.Holder(t.Link)); err != nil {
-		return err
-	}
-	http.Redirect(w, r, "/t/"+string(token(r))+page.See(r, t.Link.Lang).Keep(), http.StatusSeeOther)
-	return nil
 }
 
 // zipName is the last element of the whole's address, and the name it is saved

@@ -39,7 +39,8 @@ func (s *Service) Answer(ctx context.Context, v link.Visit, a Answer) (said lett
 // act notes an answer and has it heard, once.
 func (s *Service) act(ctx context.Context, tx *store.Tx, q Question, before, a Answer) (said letter.Letter, err error) {
 	p := locale.For(q.Lang)
-	if before != 0 {
+	// A reply finds its question until the sweep has come.
+	if before != 0 || a != Late && !q.Until.After(s.now()) {
 		return workflow.Said(p, "ask-answered"), nil
 	}
 	to := s.To[q.Kind]

@@ -27,6 +27,7 @@ const (
 const (
 	codeTime  = 10 * time.Minute
 	codeTries = 5
+	codesOf   = 5 // asked for in an hour
 )
 
 // Attempt is what somebody typed at a locked link.
@@ -105,6 +106,14 @@ func (s *Service) guess(ctx context.Context, id ID, from string) error {
 // go. It is for the mail that MailCode of package workflow writes. Kind TooMany
 // when they asked too often.
 func (s *Service) NewCode(ctx context.Context, tx *store.Tx, l Link) error {
+	var n int
+	if err := tx.QueryRow(ctx, `INSERT INTO link_guess (link, who, hour, n) VALUES ($1, 'code', $2, 1)
+		ON CONFLICT (link, who, hour) DO UPDATE SET n = link_guess.n + 1 RETURNING n`, int64(l.ID), s.now().Unix()/3600).Scan(&n); err != nil {
+		return err
+	}
+	if n > codesOf {
+		return mail.Refuse(mail.TooMany, "unlock-too-many")
+	}
 	_, err := tx.Exec(ctx, `INSERT INTO link_code (link, n, until, tries) VALUES ($1, 1, $2, 0)
 		ON CONFLICT (link) DO UPDATE SET n = link_code.n + 1, until = excluded.until, tries = 0`, int64(l.ID), store.Micros(s.now().Add(codeTime)))
 	return err

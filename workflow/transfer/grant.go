@@ -67,10 +67,8 @@ func (s *Service) Grant(ctx context.Context, by link.Visit, file int) (token str
 			return mail.Wrap(mail.NotFound, fmt.Errorf("transfer %d has no file %d", t.ID, file))
 		}
 		if most := l.Rules.Downloads; most > 0 && !l.Manage {
-			var n int
-			// One that was begun and not ended may still be: it holds its place for a day.
-			if err := tx.QueryRow(ctx, `SELECT count(*) FROM transfer_grant g JOIN link l ON l.id = g.link WHERE g.transfer = $1 AND l.manage = 0 AND (g.counted > 0 OR g.created > $2)`,
-				int64(t.ID), store.Micros(s.now().Add(-24*time.Hour))).Scan(&n); err != nil {
+			n, err := s.begun(ctx, tx, t.ID)
+			if err != nil {
 				return err
 			}
 			if n >= most {
@@ -82,6 +80,14 @@ func (s *Service) Grant(ctx context.Context, by link.Visit, file int) (token str
 		return err
 	})
 	return token, err
+}
+
+// begun is how many downloads guests have made. One that has not ended may still:
+// it holds its place for a day.
+func (s *Service) begun(ctx context.Context, tx *store.Tx, id ID) (n int, err error) {
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM transfer_grant g JOIN link l ON l.id = g.link WHERE g.transfer = $1 AND l.manage = 0 AND (g.counted > 0 OR g.created > $2)`,
+		int64(id), store.Micros(s.now().Add(-24*time.Hour))).Scan(&n)
+	return n, err
 }
 
 // Granted finds a grant of a visit's own link; kind NotFound.

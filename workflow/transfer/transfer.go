@@ -111,6 +111,7 @@ type View struct {
 	Transfer
 	Link    link.Link
 	Counted bool       // its files are had through a grant alone: downloads are limited, or the link is locked
+	Left    int        // downloads that may still begin, where they are limited
 	Manage  bool       // may extend it and take it back
 	Over    bool       // Manage only: it has ended, and can be brought back
 	Rules   link.Rules // Manage only
@@ -139,6 +140,13 @@ func (s *Service) Open(ctx context.Context, by link.Visit) (*View, error) {
 			return err
 		}
 		v = View{Transfer: *tr, Link: l, Counted: counted(l.Rules)}
+		if most := l.Rules.Downloads; most > 0 {
+			n, err := s.begun(ctx, tx, tr.ID)
+			if err != nil {
+				return err
+			}
+			v.Left = max(0, most-n)
+		}
 		if v.Files, err = files(ctx, tx, tr.ID); err != nil || !link.Holder(l).May(link.Manage, link.Transfer, l.Thing, tr.Member) {
 			return err
 		}

@@ -594,7 +594,7 @@ func TestGuideIsSentInBothLanguages(t *testing.T) {
 		for _, u := range []mail.User{workflowtest.Ann, workflowtest.Bob} {
 			h.Send(workflowtest.Mail{User: u, To: []string{"aide@home.test"}, Subject: "?"})
 			got := h.One(u.Address)
-			if !strings.Contains(got.Text, locale.For(u.Lang).T("workflow-guide-title")) || !strings.Contains(got.Text, "envoi@home.test") {
+			if !strings.Contains(got.Text, locale.For(u.Lang).T("workflow-guide-title")) || !strings.Contains(got.Text, locale.For(u.Lang).T("workflow-guide-transfer-address", "At", "@home.test")) {
 				t.Errorf("%s:\n%s", u.Lang, got.Text)
 			}
 		}

@@ -35,6 +35,8 @@ import (
 	"colporteur/workflow/picture"
 	"colporteur/workflow/transfer"
 	"colporteur/workflow/upload"
+	"colporteur/workflow/verify"
+	"colporteur/workflow/vouch"
 )
 
 // Ann is the member; home.test is the house's domain.
@@ -60,6 +62,7 @@ type House struct {
 	Outgoing  *outgoing.Service
 	Questions *ask.Service
 	Places    *upload.Service
+	Verify    *verify.Service                                       // without mailboxes and DNS
 	Pictures  string                                                // folder of picture.Maker
 	Twice     bool                                                  // every program's job runs twice
 	Program   func(ctx context.Context, in *workflow.Inbound) error // what help@ does; nil: the guide
@@ -110,10 +113,13 @@ func New(tb testing.TB, db *store.DB) *House {
 	h.Albums.Hand = func(ctx context.Context, tx *store.Tx, a album.ID, name string, owner mail.User) (link.Link, error) {
 		return h.Places.HandInto(ctx, tx, owner, int64(a), name, owner.Address.Domain)
 	}
-	replies := &workflow.Replies{Links: h.Links, To: map[string]workflow.Commanded{link.Transfer: h.Transfers, link.Album: h.Albums, link.Question: h.Questions, link.Settings: h.Notify, link.Hand: h.Places}}
-	for pattern, p := range map[string]workflow.Processor{"envoi": h.Transfers, "envoi+{days}": h.Transfers, "send": h.Transfers,
+	h.Verify = &verify.Service{DB: db, Hostname: "mail.home.test", Now: h.Now, Log: log}
+	doubts := &vouch.Service{DB: db, Links: h.Links, Mux: h.Mux, Asker: h.Questions, Now: h.Now, Log: log}
+	h.Questions.To[vouch.Question] = doubts
+	replies := &workflow.Replies{Links: h.Links, Doubts: doubts, To: map[string]workflow.Commanded{link.Transfer: h.Transfers, link.Album: h.Albums, link.Question: h.Questions, link.Settings: h.Notify, link.Hand: h.Places}}
+	for pattern, p := range map[string]workflow.Processor{"envoi": h.Transfers, "envoi+{days}": h.Transfers, "send": h.Transfers, "send+{days}": h.Transfers,
 		"album+{name}": h.Albums, "album-{name}": h.Albums, "aide": &workflow.Guide{}, "help": h, "r.{token}": replies,
-		"depot": h.Places, "collect": h.Places} {
+		"depot": h.Places, "collect": h.Places, "verifier": h.Verify, "check": h.Verify} {
 		h.Mux.Handle(pattern, p)
 	}
 	h.Queue.Handle(delivery.JobProgram, queue.Options{}, h.work)
