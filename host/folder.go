@@ -30,5 +30,6 @@ func (h *Host) wireFolders(post *workflow.Post) {
 func (h *Host) wireGazette() {
 	h.Gazette = &gazette.Service{DB: h.DB, Blobs: h.Blobs, Queue: h.Queue, Links: h.Links, Albums: h.Albums, Door: h.Door,
 		Hostname: h.Config.Hostname, Now: h.opt.Now, Log: h.opt.Log}
+	h.Albums.Gazette = h.Gazette
 	h.Queue.Handle(gazette.Job, queue.Options{Workers: 1}, h.Gazette.Work)
 }

@@ -21,6 +21,7 @@ const (
 	Recall Word = "recall"
 	Yes    Word = "yes"
 	No     Word = "no"
+	Paper  Word = "paper"
 )
 
 // vocabulary is every word in either language, as people write them.
@@ -30,6 +31,7 @@ var vocabulary = map[string]Word{
 	"prolonger": Extend, "prolongez": Extend, "prolonge": Extend, "extend": Extend,
 	"oui": Yes, "yes": Yes,
 	"non": No, "no": No,
+	"gazette": Paper, "journal": Paper, "paper": Paper,
 	"rappeler": Recall, "rappelez": Recall, "rappelle": Recall, "recall": Recall,
 }
 

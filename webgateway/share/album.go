@@ -27,6 +27,7 @@ func (s *Share) albumRoutes(handle func(pattern string, h page.Handler)) {
 	handle("POST /a/{token}/p/{photo}/word", s.leaveWord)
 	handle("POST /a/{token}/p/{photo}/word/{word}/remove", s.removeWord)
 	handle("POST /a/{token}/quiet", s.quietAlbum)
+	handle("POST /a/{token}/gazette", s.askPaper)
 	handle("POST /a/{token}/add", s.addPhotos)
 
 	handle("POST /a/{token}/p/{photo}/caption", s.captionPhoto)
@@ -62,6 +63,7 @@ type albumPage struct {
 	Back   string
 	Print  string
 	Add    bool
+	Paper  string // "ask" or "stop": what the button about the paper does; "" is none
 	Talk   talk
 	yours
 }
@@ -90,6 +92,9 @@ func (s *Share) album(w http.ResponseWriter, r *http.Request) error {
 		p.Talk = s.talk(v, a, p.Path, v.T("view-words"), words)
 	}
 	p.Add = a.MayAdd && !a.Over && s.Albums.Hand != nil
+	if p.Paper, err = s.paper(r, a); err != nil {
+		return err
+	}
 	if a.Manage {
 		p.yours = s.yours(a)
 	}

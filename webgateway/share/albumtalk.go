@@ -39,7 +39,7 @@ func (s *Share) talk(v page.View, a *album.View, path, title string, list []albu
 // address: nothing that a stranger writes there is ever shown.
 var sentences = map[string]string{
 	"word": "view-word-left", "empty": "view-word-empty", "unsaid": "view-word-removed", "quiet": "view-quiet-done", "loud": "view-loud-done",
-	"caption": "view-caption-saved", "invited": "view-invited", "revoked": "view-revoked", "rules": "view-rules-saved", "restored": "view-restored", "recalled": "view-recalled",
+	"caption": "view-caption-saved", "invited": "view-invited", "revoked": "view-revoked", "rules": "view-rules-saved", "restored": "view-restored", "recalled": "view-recalled", "paper": "view-paper-asked", "paper-no": "view-paper-stopped",
 	"t-invited": "share-invited", "t-revoked": "share-revoked", "t-restored": "share-restored", "t-recalled": "share-recalled", "t-extended": "share-extended",
 }
 
@@ -130,6 +130,33 @@ func (s *Share) quietAlbum(w http.ResponseWriter, r *http.Request) error {
 	what := "loud"
 	if quiet {
 		what = "quiet"
+	}
+	return back(w, r, page.See(r, a.Link.Lang), "/a/"+string(token(r)), what)
+}
+
+// paper is what the button about the paper does for the reader: everybody with a
+// link of their own may have it by mail.
+func (s *Share) paper(r *http.Request, a *album.View) (string, error) {
+	if s.Albums.Gazette == nil || a.Link.Public || a.Over {
+		return "", nil
+	}
+	if asked, err := s.Albums.Gazette.Asked(r.Context(), a.Link.ID); err != nil || asked {
+		return "stop", err
+	}
+	return "ask", nil
+}
+
+func (s *Share) askPaper(w http.ResponseWriter, r *http.Request) error {
+	a, err := s.Albums.Open(r.Context(), visit(r))
+	if err != nil {
+		return err
+	}
+	yes, what := r.PostFormValue("on") == "1", "paper-no"
+	if yes {
+		what = "paper"
+	}
+	if err := s.Albums.AskPaper(r.Context(), visit(r), yes); err != nil {
+		return err
 	}
 	return back(w, r, page.See(r, a.Link.Lang), "/a/"+string(token(r)), what)
 }

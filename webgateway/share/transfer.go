@@ -25,6 +25,9 @@ type transferPage struct {
 	transferYours
 }
 
+// Takes says whether there is anything to take for who sees the page.
+func (p transferPage) Takes() bool { return !p.Over && (p.Most == 0 || p.Left > 0) }
+
 // FilePath is the address of a file; its name stands at the end for browsers
 // and people. There is no other: what a cache might take for a style sheet of
 // the site is not found.

@@ -50,6 +50,7 @@ type Service struct {
 	Queue    *queue.Queue
 	Pictures *picture.Maker
 	Shelf    Shelf                                            // nil: albums are no folders
+	Gazette  Gazette                                          // nil: there is no paper to ask for
 	LangOf   func(ctx context.Context, a mail.Address) string // a guest's language when they are one of ours; nil or "": not known
 
 	// Hand makes a place where files for an album can be handed in, for the

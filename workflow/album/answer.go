@@ -63,6 +63,12 @@ func (s *Service) Answer(ctx context.Context, in *workflow.Inbound, l link.Link)
 		if len(in.Files()) == 0 {
 			word = workflow.Lone(in.Summary.Subject, text)
 		}
+		if letter, ok, err := s.paper(ctx, tx, in, a, now, word); err != nil || ok {
+			if in.Forget(); err != nil {
+				return err
+			}
+			return in.ReplyIn(ctx, tx, letter, int64(l.ID))
+		}
 		switch word {
 		case workflow.Recall:
 			in.Forget()
@@ -150,6 +156,14 @@ func (s *Service) Command(ctx context.Context, in *workflow.Inbound, l link.Link
 			return err
 		}
 		inc.name = a.Name
+		if !a.over(s.now()) {
+			if letter, ok, err := s.paper(ctx, tx, in, a, l, w); err != nil || ok {
+				if err != nil {
+					return err
+				}
+				return in.ReplyIn(ctx, tx, letter, int64(l.ID))
+			}
+		}
 		switch w {
 		case workflow.Recall:
 			if a.over(s.now()) {

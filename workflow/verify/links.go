@@ -111,6 +111,12 @@ func (a anchor) sign(from string, own bool) (sign, bool) {
 	return sign{}, false
 }
 
+// leaves says that a link leads to another organisation's site.
+func (a anchor) leaves(from string) bool {
+	u, err := url.Parse(strings.TrimSpace(a.target))
+	return err == nil && u.Host != "" && !related(strings.ToLower(u.Hostname()), from)
+}
+
 // named is the host that the text of a link shows, "" for none.
 func named(text string) string {
 	words := strings.Fields(text)

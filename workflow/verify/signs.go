@@ -27,7 +27,8 @@ func (s *Service) signs(ctx context.Context, account mail.AccountID, o *original
 		}
 		out = append(out, sign{level, t})
 	}
-	out = append(out, o.looks(domainOf(from.Addr), own)...)
+	looks, leads := o.looks(domainOf(from.Addr), own)
+	out = append(out, looks...)
 	if from.Addr == "" || o.member != "" {
 		return out, nil
 	}
@@ -35,6 +36,9 @@ func (s *Service) signs(ctx context.Context, account mail.AccountID, o *original
 	switch {
 	case err != nil:
 		return nil, err
+	case n == 0 && s.Mailboxes != nil && account != 0 && leads:
+		// Whoever owns a domain can prove that mail is from it, thieves too.
+		out = append(out, say(Caution, "verify-first-leads"))
 	case n == 0 && s.Mailboxes != nil && account != 0:
 		out = append(out, say(Fine, "verify-first"))
 	case n > 0 && own: // else that address is only what it claims
@@ -43,8 +47,9 @@ func (s *Service) signs(ctx context.Context, account mail.AccountID, o *original
 	return out, nil
 }
 
-// looks is what a reader of the mail could be led to.
-func (o *original) looks(from string, own bool) (out []sign) {
+// looks is what a reader of the mail could be led to; leads says that it has files,
+// or links to elsewhere than its sender's domain.
+func (o *original) looks(from string, own bool) (out []sign, leads bool) {
 	told := map[string]int{}
 	add := func(s sign) {
 		if told[s.text.ID]++; told[s.text.ID] <= maxTold {
@@ -58,6 +63,7 @@ func (o *original) looks(from string, own bool) (out []sign) {
 		}
 		seen := map[string]bool{}
 		for _, a := range p.links {
+			leads = leads || a.leaves(from)
 			if s, ok := a.sign(from, own); ok {
 				if key := locale.For("en").Text(s.text); !seen[key] {
 					seen[key] = true
@@ -78,6 +84,7 @@ func (o *original) looks(from string, own bool) (out []sign) {
 		if p.Type == "text/html" && p.Disposition != "attachment" && p.Filename == "" {
 			html(o.body(p))
 		}
+		leads = leads || p.Disposition == "attachment"
 		if p.Filename != "" && !strings.EqualFold(path.Ext(p.Filename), ".eml") {
 			if l, id := danger(p.Filename); l > Fine {
 				add(say(l, id, "Name", p.Filename))
@@ -88,7 +95,7 @@ func (o *original) looks(from string, own bool) (out []sign) {
 		}
 	}
 	walk(o.sum.Root)
-	return out
+	return out, leads
 }
 
 // programs are files that run when they are opened; pages and macros are files

@@ -195,8 +195,8 @@ func TestAnAttachedMailIsCheckedAgain(t *testing.T) {
 			{"a password field", h.sign(doubtful{from: "info@bank.test", html: `<form action="https://www.bank.test"><input TYPE=PassWord></form>`}.String()), danger, []string{"mot de passe"}},
 			{"a program", h.sign(doubtful{from: "info@bank.test", file: "facture.pdf.exe"}.String()), danger, []string{"facture.pdf.exe"}},
 			{"a page", h.sign(doubtful{from: "info@bank.test", file: "facture.html"}.String()), caution, []string{"facture.html"}},
-			{"an honest file", h.sign(doubtful{from: "info@bank.test", file: "facture.pdf"}.String()), fine, []string{"!facture.pdf"}},
-			{"words that are no hosts", h.sign(doubtful{from: "info@bank.test", html: `<a href="https://a.test/x">Voir M.Dupont et la facture.pdf</a> <a href="mailto:x@y.test">x@z.test</a>`}.String()), fine, nil},
+			{"an honest file", h.sign(doubtful{from: "info@bank.test", file: "facture.pdf"}.String()), caution, []string{"!facture.pdf", "il mène ailleurs"}},
+			{"words that are no hosts", h.sign(doubtful{from: "info@bank.test", html: `<a href="https://a.test/x">Voir M.Dupont et la facture.pdf</a> <a href="mailto:x@y.test">x@z.test</a>`}.String()), caution, []string{"il mène ailleurs", "!montre"}},
 		} {
 			subject, said := h.forward(c.raw)
 			h.wants(c.name, subject, said, c.level, c.signs...)
@@ -232,7 +232,7 @@ func TestWhatWasFoundOutAtArrivalCounts(t *testing.T) {
 		subject, said = h.answer()
 		h.wants("inline, proven", subject, said, fine)
 
-		again := doubtful{from: "La banque <info@bank.test>", id: "again@bank.test"}.String()
+		again := doubtful{from: "La banque <info@bank.test>", id: "again@bank.test", file: "facture.pdf", html: `<a href="https://a.test/x">Voir M.Dupont et la facture.pdf</a>`}.String()
 		h.file(again, verdict(mail.Pass), mailbox.Inbox)
 		subject, said = h.forward(again)
 		h.wants("known", subject, said, fine, "déjà reçu")
