@@ -99,10 +99,19 @@ func (s *Share) beginning(ctx context.Context, f transfer.File) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	for cut := 0; cut < utf8.UTFMax && cut < len(b); cut++ { // a letter may be cut in two
-		if utf8.Valid(b[:len(b)-cut]) {
-			return strings.ReplaceAll(string(b[:len(b)-cut]), "\x00", ""), nil
+	whole := b
+	if len(b) == peekText { // a letter may be cut in two
+		for i := 1; i < utf8.UTFMax; i++ {
+			if tail := b[len(b)-i:]; utf8.RuneStart(tail[0]) {
+				if !utf8.FullRune(tail) {
+					whole = b[:len(b)-i]
+				}
+				break
+			}
 		}
+	}
+	if utf8.Valid(whole) {
+		return strings.ReplaceAll(string(whole), "\x00", ""), nil
 	}
 	out, err := charmap.Windows1252.NewDecoder().Bytes(b)
 	return strings.ReplaceAll(string(out), "\x00", ""), err
@@ -127,10 +136,11 @@ func (s *Share) peek(w http.ResponseWriter, r *http.Request) error {
 		h := w.Header()
 		h.Set("Content-Type", mediaType(f))
 		h.Set("Content-Disposition", strings.Replace(attachment(f.Name), "attachment", "inline", 1))
+		// The styles are those of the page that a browser makes around a picture.
 		policy := "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-		if as != "pdf" {
+		if as != "pdf" { // Chromium shows no PDF in a sandbox of ours; it has one of its own for them
 			policy += "; sandbox"
-		} // Chromium shows no PDF in a sandbox of ours; it has one of its own for them
+		}
 		h.Set("Content-Security-Policy", policy)
 		return s.blob(w, r, f.Blob, s.counting(r, f.SHA256, nil, f.Size))
 	}
