@@ -53,6 +53,7 @@ type Door struct {
 	Directory Directory
 	Quotas    Quotas    // nil: nothing limits what members file in mailboxes of others
 	Lightener Lightener // nil: every mail leaves as it is
+	Outsiders Outsiders // nil: programs take mail of who signed in alone
 
 	// Judge is asked about mail from outside; nil believes nothing and says nothing.
 	Judge      Judge
@@ -119,6 +120,9 @@ func (d *Door) Recipient(ctx context.Context, env *mail.Envelope, r mail.Recipie
 		return kinded(err)
 	}
 	r.Dest = dest
+	if err := d.apart(env, r); err != nil {
+		return err
+	}
 	if err := d.permit(ctx, env, r); err != nil {
 		return err
 	}
@@ -139,7 +143,9 @@ func (d *Door) permit(ctx context.Context, env *mail.Envelope, r mail.Recipient)
 			// An alias may lead elsewhere; a stranger's own wish may not.
 			return mail.Refuse(mail.RelayDenied, "relay-denied", "Address", r.Address.String())
 		case to.Where == mail.ToProgram && env.Origin != mail.FromMember && !d.Open[to.Program]:
-			return mail.Refuse(mail.Policy, "program-members-only", "Address", r.Address.String())
+			if err := d.admit(ctx, env, r, to); err != nil {
+				return err
+			}
 		case to.Where == mail.ToMailbox && to.Quota > 0:
 			used, err := d.Mailboxes.Usage(ctx, to.Account)
 			if err != nil {

@@ -30,6 +30,7 @@ type Program struct {
 	Pattern string         // "album+{name}"
 	Address mail.Address   // the program's address, after aliases
 	Sender  mail.User      // proven
+	For     mail.User      `json:",omitzero"` // of mail from outside that nothing proves: the member it says it is from
 	From    mail.Address   // envelope sender
 	Guests  []mail.Address // the other recipients of the transaction
 	Verdict *mail.Verdict  `json:",omitempty"` // JobOpen only
@@ -37,6 +38,14 @@ type Program struct {
 	Author  mail.Address   `json:",omitzero"`  // of mail from outside: the From field's
 	Proven  bool           `json:",omitempty"` // of mail from outside: Author's domain signed it
 	At      time.Time
+}
+
+// lane is what keeps one writer's many from holding up the others'.
+func (p *Program) lane() string {
+	if p.Sender.ID == 0 {
+		return p.From.Key()
+	}
+	return p.Sender.Address.Key()
 }
 
 // Relay is the payload of a job for the Internet: one mail, one domain.
@@ -67,7 +76,7 @@ type routes struct {
 	outgoing  *Outgoing
 }
 
-func (d *Door) route(ctx context.Context, env *mail.Envelope, head *header) (*routes, error) {
+func (d *Door) route(ctx context.Context, env *mail.Envelope, head *header, s *spooled) (*routes, error) {
 	rt := &routes{}
 	claim := claimed(env)
 	seen := map[mail.AccountID]bool{}
@@ -80,6 +89,12 @@ func (d *Door) route(ctx context.Context, env *mail.Envelope, head *header) (*ro
 			case to.Where == mail.ToProgram && d.Open[to.Program]:
 				rt.reports = append(rt.reports, Program{Mail: env.ID, Pattern: to.Program, Address: to.Addr,
 					Sender: env.User, From: env.From, Verdict: head.verdict, At: env.Received})
+			case to.Where == mail.ToProgram && env.Origin == mail.FromMX:
+				p, err := d.fromOutside(ctx, env, head, s.draft.Summary, r, to)
+				if err != nil {
+					return nil, err
+				}
+				rt.programs = append(rt.programs, p)
 			case to.Where == mail.ToProgram:
 				return nil, mail.Refuse(mail.Policy, "program-members-only", "Address", r.Address.String())
 			case claim:
@@ -146,7 +161,7 @@ func (rt *routes) addRelay(env *mail.Envelope, r mail.Recipient, to mail.Destina
 // commit is the one transaction. What it needs is prepared before it: on SQLite
 // everybody else's mail waits while it runs.
 func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *spooled) error {
-	rt, err := d.route(ctx, env, head)
+	rt, err := d.route(ctx, env, head, s)
 	if err != nil {
 		return err
 	}
@@ -185,7 +200,7 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 		if err != nil {
 			return err
 		}
-		jobs = append(jobs, queue.Job{Kind: JobProgram, Lane: p.Sender.Address.Key(), Payload: payload, Message: int64(s.draft.ID)})
+		jobs = append(jobs, queue.Job{Kind: JobProgram, Lane: p.lane(), Payload: payload, Message: int64(s.draft.ID)})
 	}
 	if o := rt.outgoing; o != nil {
 		o.Prefix, o.Message = slices.Concat(received, head.missing), s.draft.ID

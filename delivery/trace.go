@@ -165,10 +165,10 @@ func (d *Door) wayIn(env *mail.Envelope, head *header, s *spooled) (row, error) 
 				continue
 			}
 			stop := Stop{Addr: to.Addr.Key(), Where: to.Where}
-			if strings.Contains(to.Program, "{token}") {
+			if secretive(to.Program) {
 				// The address is a secret: whoever reads the table must not
 				// be able to answer in its owner's place.
-				stop.Addr = strings.Replace(to.Program, "{token}", "…", 1) + "@" + to.Addr.Domain
+				stop.Addr = hidden.Replace(to.Program) + "@" + to.Addr.Domain
 			} else if k := r.Key(); k != stop.Addr {
 				stop.Via = k
 			}
@@ -177,6 +177,9 @@ func (d *Door) wayIn(env *mail.Envelope, head *header, s *spooled) (row, error) 
 	}
 	return e.row()
 }
+
+// hidden replaces what is secret in a pattern.
+var hidden = strings.NewReplacer("{token}", "…", "{secret}", "…")
 
 // Story is what became of one mail, in the order of time.
 type Story []Event

@@ -43,6 +43,7 @@ import (
 	"colporteur/workflow/notify"
 	"colporteur/workflow/outgoing"
 	"colporteur/workflow/transfer"
+	"colporteur/workflow/trust"
 	"colporteur/workflow/upload"
 )
 
@@ -91,6 +92,7 @@ type Host struct {
 	Questions *ask.Service
 	Folders   *folder.Service
 	Gazette   *gazette.Service
+	Trust     *trust.Service
 	Outgoing  *outgoing.Service
 	Places    *upload.Service
 	Gateway   *webgateway.Gateway

@@ -21,6 +21,7 @@ import (
 	"colporteur/workflow/notify"
 	"colporteur/workflow/picture"
 	"colporteur/workflow/transfer"
+	"colporteur/workflow/trust"
 	"colporteur/workflow/verify"
 	"colporteur/workflow/vouch"
 )
@@ -55,10 +56,14 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	doubts := &vouch.Service{DB: h.DB, Links: h.Links, Mux: h.Mux, Asker: h.Questions, Now: now, Log: log}
 	h.Questions.To[vouch.Question] = doubts
 	check := &verify.Service{DB: h.DB, Mailboxes: h.Mailboxes, DNS: h.opt.DNS, Hostname: h.Config.Hostname, Now: now, Log: log}
-	guide := &workflow.Guide{Site: url}
+	guide := &trust.Service{Guide: &workflow.Guide{Site: url}}
+	h.Trust = guide
+	h.wireTrust()
+	post.Secret = h.Accounts.Secret
 	for pattern, p := range map[string]workflow.Processor{
 		"envoi": h.Transfers, "envoi+{days}": h.Transfers, "send": h.Transfers, "send+{days}": h.Transfers,
 		"album+{name}": h.Albums, "album-{name}": h.Albums,
+		"envoi.{secret}": h.Transfers, "send.{secret}": h.Transfers, "album.{secret}": h.Albums,
 		"aide": guide, "help": guide,
 		"verifier": check, "check": check,
 		"r.{token}": &workflow.Replies{Links: h.Links, Doubts: doubts, To: map[string]workflow.Commanded{link.Transfer: h.Transfers, link.Album: h.Albums, link.Question: h.Questions, link.Settings: h.Notify, link.Hand: h.Places}},

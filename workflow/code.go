@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"colporteur/locale"
 	"colporteur/locale/letter"
@@ -55,11 +56,21 @@ func (p *Post) codes(ctx context.Context, in []letter.Block) ([]letter.Block, er
 		if b.Code == nil {
 			continue
 		}
-		code, err := p.Links.Code(ctx, link.ID(b.Code.Ref))
+		code, err := p.code(ctx, b.Code)
 		if err != nil {
 			return nil, err
 		}
 		out[i] = letter.Block{Para: b.Code.Label + " " + code}
 	}
 	return out, nil
+}
+
+// code is the code of link c.Ref, or with an address in c.URL, that with the secret
+// of member c.Ref in it.
+func (p *Post) code(ctx context.Context, c *letter.Link) (string, error) {
+	if c.URL == "" || p.Secret == nil {
+		return p.Links.Code(ctx, link.ID(c.Ref))
+	}
+	secret, err := p.Secret(ctx, mail.UserID(c.Ref))
+	return strings.Replace(c.URL, "{secret}", secret, 1), err
 }

@@ -85,12 +85,15 @@ func (in *Inbound) Key() string {
 // token of a reply address is not written down.
 func (in *Inbound) program() string {
 	local := mail.FoldLocal(in.Address.Local)
-	if in.Vars["token"] != "" {
+	if in.secret() {
 		h := sha256.Sum256([]byte(local))
 		return in.Pattern + " " + hex.EncodeToString(h[:8])
 	}
 	return store.Clean(local)
 }
+
+// secret says that whoever knows the program's address may use it.
+func (in *Inbound) secret() bool { return in.Vars["token"] != "" || in.Vars["secret"] != "" }
 
 // Automatic says that no person sent this mail: a vacation notice, a list.
 // Nothing it says is a command, and it is not answered (RFC 3834 §2).

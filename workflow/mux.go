@@ -52,6 +52,10 @@ type Mux struct {
 	Messages *message.Store
 	Post     *Post
 
+	// Claims hears of mails from other hosts that say they are a member's, and prove
+	// nothing; nil drops them.
+	Claims Claims
+
 	// Trace remembers what a program made of a mail, in the transaction that
 	// ends its job; nil remembers nothing.
 	Trace func(ctx context.Context, tx *store.Tx, events ...delivery.Event) error
@@ -60,6 +64,13 @@ type Mux struct {
 	Log *slog.Logger     // nil discards
 
 	routes []route
+}
+
+// Claims asks members whether a mail is theirs.
+type Claims interface {
+	// Claim keeps the mail (Inbound.Wait) and asks the member, once for each mail;
+	// their yes has it processed as theirs.
+	Claim(ctx context.Context, in *Inbound, m mail.User) error
 }
 
 type route struct {
@@ -74,7 +85,9 @@ type route struct {
 var variables = map[string]*regexp.Regexp{
 	"days":  regexp.MustCompile(`^[0-9]{1,3}[jdh]?$`),
 	"token": regexp.MustCompile(`^[a-z2-7]{26}$`),
-	"name":  regexp.MustCompile(`^[^\s/\\\x00-\x1f]{1,48}$`),
+	// A member's secret, and perhaps what would stand behind the + without one.
+	"secret": regexp.MustCompile(`^[a-z2-7]{16}(\+[^\s/\\\x00-\x1f]{1,48})?$`),
+	"name":   regexp.MustCompile(`^[^\s/\\\x00-\x1f]{1,48}$`),
 }
 
 // Handle says who processes mail to the addresses of a pattern: "envoi", or
@@ -112,7 +125,13 @@ func (m *Mux) match(local string) (route, map[string]string, bool) {
 			continue
 		}
 		if rest, ok := strings.CutPrefix(local, r.before); ok && variables[r.name].MatchString(rest) {
-			return r, map[string]string{r.name: rest}, true
+			vars := map[string]string{r.name: rest}
+			if secret, more, ok := strings.Cut(rest, "+"); ok && r.name == "secret" {
+				vars = map[string]string{"secret": secret, "days": more, "name": more}
+			} else if r.before == "album." {
+				vars["name"] = "scans"
+			}
+			return r, vars, true
 		}
 	}
 	return route{}, nil, false

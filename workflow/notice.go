@@ -55,10 +55,11 @@ type Post struct {
 	Queue    *queue.Queue
 	Door     Door
 	Links    *link.Service
-	Hostname string                                 // for Message-ID
-	WebURL   func(kind string, t link.Token) string // address of a link's page
-	Now      func() time.Time                       // nil is time.Now
-	Log      *slog.Logger                           // nil discards
+	Hostname string                                                        // for Message-ID
+	WebURL   func(kind string, t link.Token) string                        // address of a link's page
+	Secret   func(ctx context.Context, member mail.UserID) (string, error) // what stands in a member's secret addresses; nil: nobody has one
+	Now      func() time.Time                                              // nil is time.Now
+	Log      *slog.Logger                                                  // nil discards
 }
 
 // perHour is how many notices one person gets from us in an hour. It is the

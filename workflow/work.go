@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"colporteur/delivery"
@@ -57,7 +58,11 @@ func (m *Mux) Work(ctx context.Context, j *queue.Job) queue.Outcome {
 	case in.settled:
 		return queue.Done(nil) // a crash came between its effects and this
 	}
-	err = process(ctx, rt.p, in)
+	if p.For.ID != 0 && p.Sender.ID == 0 {
+		err = m.Claims.Claim(ctx, in, p.For)
+	} else {
+		err = process(ctx, rt.p, in)
+	}
 	var b *Bounce
 	switch {
 	case err == nil:
@@ -100,7 +105,7 @@ func (m *Mux) Work(ctx context.Context, j *queue.Job) queue.Outcome {
 
 // inbound makes the Inbound of a job and notes it; nil when nobody may process it.
 func (m *Mux) inbound(ctx context.Context, p *delivery.Program) (*Inbound, route, error) {
-	if p.Sender.ID == 0 && p.Pattern != replyPattern {
+	if p.Sender.ID == 0 && p.Pattern != replyPattern && (p.For.ID == 0 || m.Claims == nil) {
 		return nil, route{}, nil
 	}
 	rt, vars, ok := m.match(p.Address.Local)
@@ -120,6 +125,13 @@ func (m *Mux) inbound(ctx context.Context, p *delivery.Program) (*Inbound, route
 	}
 	in := &Inbound{Mail: p.Mail, Pattern: rt.pattern, Address: p.Address, Vars: vars, Sender: p.Sender, From: p.From,
 		Guests: guests(p), Outside: p.Outside, Author: p.Author, Proven: p.Proven, At: p.At, Message: msg, Summary: msg.Summary, mux: m, job: *p}
+	if public, ok := strings.CutSuffix(rt.pattern, ".{secret}"); ok {
+		// What answers and guests see is the address that everybody knows.
+		if in.Address.Local = public; strings.Contains(p.Address.Local, "+") {
+			_, more, _ := strings.Cut(p.Address.Local, "+")
+			in.Address.Local += "+" + more
+		}
+	}
 	return in, rt, m.DB.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO inbound (id, mail, message, program, member, key, state, created)
 			VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7) ON CONFLICT (mail, program) DO NOTHING`,
@@ -133,6 +145,11 @@ func (m *Mux) inbound(ctx context.Context, p *delivery.Program) (*Inbound, route
 		in.settled = state == "delivered"
 		if in.settled {
 			return nil
+		}
+		if p.Outside && p.Sender.ID != 0 { // it may have waited as nobody's
+			if _, err := tx.Exec(ctx, `UPDATE inbound SET member = $1 WHERE mail = $2 AND program = $3`, int64(p.Sender.ID), in.Mail, in.program()); err != nil {
+				return err
+			}
 		}
 		return in.state(ctx, tx, "processing")
 	})
@@ -170,8 +187,8 @@ func (m *Mux) trace(ctx context.Context, tx *store.Tx, in *Inbound, what, why st
 		return nil
 	}
 	addr := in.Address.String()
-	if in.Vars["token"] != "" {
-		addr = "r.…@" + in.Address.Domain
+	if in.secret() {
+		addr = strings.NewReplacer("{token}", "…", "{secret}", "…").Replace(in.Pattern) + "@" + in.Address.Domain
 	}
 	return m.Trace(ctx, tx, delivery.Event{Mail: in.Mail, At: m.now(), What: what, Reply: why,
 		To: []delivery.Stop{{Addr: addr, Where: mail.ToProgram}}})

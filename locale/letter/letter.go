@@ -25,7 +25,7 @@ type Letter struct {
 type Block struct {
 	Para  string `json:"p,omitempty"`
 	Link  *Link  `json:"l,omitempty"`
-	Code  *Link  `json:"c,omitempty"` // a code to type; it becomes a Para when the mail is written out
+	Code  *Link  `json:"c,omitempty"` // a code to type, or an address with a secret in it; it becomes a Para when the mail is written out
 	Quote string `json:"q,omitempty"` // what a person wrote
 	Items []Item `json:"i,omitempty"`
 	Small string `json:"m,omitempty"`

@@ -109,7 +109,7 @@ async function tabTo(page, what, selector) {
     const seen = await page.evaluate((s) => {
       const e = document.activeElement;
       const c = getComputedStyle(e);
-      return { there: e.matches(s), name: e.textContent.trim(), ring: c.outlineStyle !== 'none' && parseFloat(c.outlineWidth) >= 3 };
+      return { there: e.matches(s), name: e.textContent.trim() || e.outerHTML.slice(0, 120), ring: c.outlineStyle !== 'none' && parseFloat(c.outlineWidth) >= 3 };
     }, selector);
     if (!seen.ring) complain(what, 'shows no focus at', seen.name);
     if (seen.there) return;

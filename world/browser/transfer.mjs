@@ -113,6 +113,11 @@ await visit('sound', {}, async (page) => {
   if (!(seconds > 0)) complain('the sound cannot be played');
 });
 
+await visit('a limited number', { javaScriptEnabled: false }, async (page) => {
+  await page.goto(site.base + site.pages['t-counted']);
+  if (await page.locator('.peek, a[href*="/f/"]').count()) complain('what is counted can be looked at');
+});
+
 await visit('taking', { javaScriptEnabled: false }, async (page) => {
   await page.goto(site.base + site.files);
   const button = page.locator('li', { hasText: 'plage.jpg' }).getByRole('button', { name: 'Télécharger : plage.jpg' });
@@ -141,6 +146,23 @@ await visit('a wrong password', { javaScriptEnabled: false }, async (page) => {
   await shot(page, 't-unlocked');
   await page.reload();
   await page.locator('.actions').waitFor();
+});
+
+// Nothing but a keyboard: the ring can be seen wherever it goes.
+await visit('by keyboard', { javaScriptEnabled: false }, async (page) => {
+  for (const path of [site.owner, site.pages['t-counted'], site.pages['t-limits'], site.locked]) {
+    await page.goto(site.base + path);
+    for (let i = 0; i < 50; i++) {
+      await page.keyboard.press('Tab');
+      const at = await page.evaluate(() => {
+        const e = document.activeElement;
+        const c = getComputedStyle(e);
+        return e === document.body ? '' : c.outlineStyle !== 'none' && parseFloat(c.outlineWidth) >= 3 ? 'seen' : e.outerHTML.slice(0, 120);
+      });
+      if (!at) break;
+      if (at !== 'seen') complain('no focus is shown at', at);
+    }
+  }
 });
 
 await visit('the owner', { javaScriptEnabled: false }, async (page) => {

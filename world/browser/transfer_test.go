@@ -89,7 +89,7 @@ func TestTransfersInARealBrowser(t *testing.T) {
 	press(codeOwner+"/rules", url.Values{"code": {"on"}})
 	_, ended := send("Repris", world.Attach("bilan.txt", "text/plain", []byte("secret")))
 	press(ended+"/recall", nil)
-	s.Pages = map[string]string{"t-files": files, "t-one": single, "t-counted": counted, "t-locked": s.Locked, "t-code": byCode, "t-owner": owner, "t-ended": ended}
+	s.Pages = map[string]string{"t-files": files, "t-one": single, "t-counted": counted, "t-locked": s.Locked, "t-code": byCode, "t-owner": owner, "t-limits": limits, "t-ended": ended}
 	if s.Shots == "" {
 		s.Shots = t.TempDir()
 	}
