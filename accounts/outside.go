@@ -25,15 +25,15 @@ func (s *Service) AddOutside(ctx context.Context, tx *store.Tx, id mail.UserID, 
 	if _, err := s.byID(ctx, tx, id); err != nil {
 		return err
 	}
-	ours, err := s.Ours(ctx, a.Domain)
-	if err != nil {
+	var ours int
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM domain WHERE name = $1`, a.Domain).Scan(&ours); err != nil {
 		return err
 	}
-	if ours || a.Domain == "" {
+	if ours > 0 || a.Domain == "" {
 		return mail.Refuse(mail.BadAddress, "accounts-outside-ours", "Address", a.String())
 	}
 	var whose, n int64
-	err = tx.QueryRow(ctx, `SELECT member FROM outside_address WHERE key = $1`, store.Clean(a.Key())).Scan(&whose)
+	err := tx.QueryRow(ctx, `SELECT member FROM outside_address WHERE key = $1`, store.Clean(a.Key())).Scan(&whose)
 	switch {
 	case errors.Is(err, store.ErrNoRows):
 	case err != nil:

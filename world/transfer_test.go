@@ -102,6 +102,12 @@ func TestRecallByReplyTakesEveryByteAway(t *testing.T) {
 	w.Settle()
 	home.Browse(link).Gone().SeesNot("Secret", "a.bin")
 	home.Browse(link + "/f/0/a.bin").Gone()
+	// She may want it back for a fortnight; then every byte is gone.
+	w.Advance(15 * 24 * time.Hour)
+	if err := home.Host.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.Settle()
 	if n := files(t, filepath.Join(home.Dir, "blobs")); n != 0 {
 		t.Errorf("%d files are left on the disk", n)
 	}

@@ -138,6 +138,16 @@ func (s *Service) Process(ctx context.Context, in *workflow.Inbound) error {
 		return s.Guide.Process(ctx, in)
 	}
 	p, domain := locale.For(in.Lang()), in.Sender.Address.Domain
+	var a mail.Address
+	bad := false
+	if word == "add" {
+		a, err = mail.ParseAddress(rest)
+		if bad = err != nil; !bad {
+			if bad, err = s.Directory.Ours(ctx, a.Domain); err != nil {
+				return err
+			}
+		}
+	}
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
 		if first, err := in.Settle(ctx, tx); err != nil || !first {
 			return err
@@ -154,18 +164,8 @@ func (s *Service) Process(ctx context.Context, in *workflow.Inbound) error {
 			l.Para(p.T("trust-secret-what")).Small(p.T("trust-secret-keep"))
 			return in.ReplyIn(ctx, tx, l, 0)
 		}
-		a, err := mail.ParseAddress(rest)
-		if err == nil {
-			var ours bool
-			if ours, err = s.Directory.Ours(ctx, a.Domain); err == nil && ours {
-				err = mail.Refuse(mail.BadAddress, "accounts-outside-ours", "Address", a.String())
-			}
-		}
-		if mail.Is(err, mail.BadAddress) {
+		if bad {
 			return in.ReplyIn(ctx, tx, workflow.Said(p, "trust-outside-bad"), 0)
-		}
-		if err != nil {
-			return err
 		}
 		name := in.SenderName()
 		q := ask.Question{Kind: Outside, Ref: int64(in.Sender.ID), Key: fmt.Sprintf("%d %s %d", in.Sender.ID, a.Key(), s.now().Unix()/86400), To: a, Lang: p.Lang,
