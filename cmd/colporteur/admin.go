@@ -33,6 +33,10 @@ var operations = map[string]operation{
 	"member/hide":     op((*admin).hideFromMember),
 	"member/notify":   op((*admin).notify),
 	"member/outgoing": op((*admin).setOutgoing),
+	"address/add":     op((*admin).addOutside),
+	"address/remove":  op((*admin).removeOutside),
+	"address/list":    op((*admin).listOutside),
+	"address/secret":  op((*admin).renewSecret),
 	"app/add":         op((*admin).addApp),
 	"app/remove":      op((*admin).removeApp),
 

@@ -22,6 +22,7 @@ type memberCommands struct {
 	Remove   memberRemove   `cmd:"" help:"Delete a member with all their mail."`
 	Password memberPassword `cmd:"" help:"Give a member another password."`
 	Hide     memberHide     `cmd:"" help:"Choose IMAP capabilities that are not announced to a member, for a program that breaks on one."`
+	Addr     memberAddress  `cmd:"" name:"address" help:"Addresses from which a member's mail reaches programs without signing in."`
 	Notify   memberNotify   `cmd:"" help:"How soon a member hears of something: at once, daily, never. Without more it shows what they chose."`
 	Outgoing memberOutgoing `cmd:"" help:"Whether large files are taken out of a member's mail to other hosts, and links put in."`
 	App      appCommands    `cmd:"" help:"Passwords for single mail programs."`
