@@ -44,12 +44,13 @@ type Outgoing struct {
 	At      time.Time
 }
 
-// Relay is the job that brings o to one of its recipients as the message m.
-func (o *Outgoing) Relay(to mail.Recipient, m message.ID, size int64) (queue.Job, error) {
-	r := Relay{Mail: o.Mail, Message: m, Prefix: o.Prefix, From: o.From, To: []mail.Recipient{to}, Size: size + int64(len(o.Prefix)),
+// Relay is the job that brings o to some of its recipients, of one domain, as the
+// message m.
+func (o *Outgoing) Relay(m message.ID, size int64, to ...mail.Recipient) (queue.Job, error) {
+	r := Relay{Mail: o.Mail, Message: m, Prefix: o.Prefix, From: o.From, To: to, Size: size + int64(len(o.Prefix)),
 		Body: o.Body, UTF8: o.UTF8, TLS: o.TLS, EnvID: o.EnvID, Ret: o.Ret, At: o.At, Member: true}
 	payload, err := json.Marshal(r)
-	return queue.Job{Kind: JobRelay, Lane: to.Domain, Payload: payload, Message: int64(m)}, err
+	return queue.Job{Kind: JobRelay, Lane: to[0].Domain, Payload: payload, Message: int64(m)}, err
 }
 
 // Deliver is the job that brings o to one of its recipients on this host.

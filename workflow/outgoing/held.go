@@ -15,8 +15,12 @@ import (
 	"colporteur/store/queue"
 )
 
-// waits is how long a mail waits for its member's answer.
-const waits = 48 * time.Hour
+// waits is how long a question waits for its member's answer, and joins how long
+// another mail may still wait for the same one: each has a day at least.
+const (
+	waits = 48 * time.Hour
+	joins = 24 * time.Hour
+)
 
 // hold keeps the mail until its member has answered. Only the first one asks;
 // those that come meanwhile wait for the same answer.
@@ -38,8 +42,8 @@ func (s *Service) hold(ctx context.Context, tx *store.Tx, j *queue.Job, o *deliv
 	}
 	id := store.NewID()
 	var asked int64
-	switch err := tx.QueryRow(ctx, `SELECT asked FROM outgoing_held WHERE member = $1 AND created > $2 ORDER BY id LIMIT 1`,
-		int64(o.Sender.ID), store.Micros(s.now().Add(-waits))).Scan(&asked); {
+	switch err := tx.QueryRow(ctx, `SELECT asked FROM outgoing_held WHERE member = $1 AND id = asked AND created > $2 ORDER BY id DESC LIMIT 1`,
+		int64(o.Sender.ID), store.Micros(s.now().Add(-joins))).Scan(&asked); {
 	case errors.Is(err, store.ErrNoRows):
 		asked = id
 		if err := s.ask(ctx, tx, id, o, question(locale.For(o.Sender.Lang), o, m, take)); err != nil {

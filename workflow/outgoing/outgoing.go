@@ -300,7 +300,7 @@ func (s *Service) send(ctx context.Context, tx *store.Tx, o *delivery.Outgoing, 
 
 // leave queues message m for the recipient r, the nth of o.
 func (s *Service) leave(ctx context.Context, tx *store.Tx, o *delivery.Outgoing, n int, r mail.Recipient, m message.ID, size int64) error {
-	make := func() (queue.Job, error) { return o.Relay(r, m, size) }
+	make := func() (queue.Job, error) { return o.Relay(m, size, r) }
 	if n >= len(o.To) {
 		make = func() (queue.Job, error) { return o.Deliver(r, n, m) }
 	}
@@ -317,8 +317,21 @@ func (s *Service) untouched(ctx context.Context, tx *store.Tx, o *delivery.Outgo
 	if m.Size > s.Ordinary {
 		return s.bounce(ctx, tx, o, "outgoing-untouchable")
 	}
-	for i, r := range all(o) {
-		if err := s.leave(ctx, tx, o, i, r, o.Message, m.Size); err != nil {
+	for i, r := range o.Here {
+		if err := s.leave(ctx, tx, o, len(o.To)+i, r, o.Message, m.Size); err != nil {
+			return err
+		}
+	}
+	byDomain := map[string][]mail.Recipient{}
+	for _, r := range o.To {
+		byDomain[r.Domain] = append(byDomain[r.Domain], r)
+	}
+	for _, to := range byDomain { // thirty people on one host: the mail goes there once
+		job, err := o.Relay(o.Message, m.Size, to...)
+		if err == nil {
+			_, _, err = s.Queue.Add(ctx, tx, job)
+		}
+		if err != nil {
 			return err
 		}
 	}
