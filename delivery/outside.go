@@ -154,10 +154,10 @@ func signed(v *mail.Verdict, a mail.Address) bool {
 	if v == nil || a.IsZero() {
 		return false
 	}
-	if v.DMARC.DKIM {
-		return true
+	if v.DMARC.DKIM || v.DMARC.Policy != nil { // a policy says itself what is aligned (adkim)
+		return v.DMARC.DKIM
 	}
-	for _, s := range v.DKIM { // of a domain that publishes no policy
+	for _, s := range v.DKIM {
 		if s.Result == mail.Pass && !s.Partial && (s.Domain == v.DMARC.From || v.DMARC.Org != "" && s.Domain == v.DMARC.Org) {
 			return true
 		}
