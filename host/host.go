@@ -56,6 +56,7 @@ type Options struct {
 	DNS          *dns.Client // nil: as the configuration says
 	Now          func() time.Time
 	Log          *slog.Logger
+	Hurry        bool // pictures are not the last thing the machine does: for one that is never idle, of tests
 }
 
 // Certificates fetches certificates from an authority (RFC 8555) and renews them.

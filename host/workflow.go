@@ -43,7 +43,7 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	}
 	h.Transfers = &transfer.Service{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Links: h.Links, Post: post, LangOf: lang, Now: now, Log: log}
 	h.Albums = &album.Service{DB: h.DB, Blobs: h.Blobs, Links: h.Links, Post: post, LangOf: lang, Now: now, Log: log,
-		Pictures: &picture.Maker{Dir: filepath.Join(h.Config.Data, "tmp")}}
+		Pictures: &picture.Maker{Dir: filepath.Join(h.Config.Data, "tmp"), Hurry: h.opt.Hurry}}
 	h.Mux = &workflow.Mux{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Post: post, Trace: h.Trace.Note, Now: now, Log: log}
 	h.Notify = &notify.Service{DB: h.DB, Links: h.Links, Post: post, Key: subkey(h.opt.Key, "place"), Now: now, Log: log}
 	h.Transfers.Notify = h.Notify

@@ -61,6 +61,7 @@ type Maker struct {
 	Tool    string        // libvips' command; "" looks for "vips", "none" has pure Go do it
 	Films   string        // ffmpeg's command; "" looks for "ffmpeg", "none" makes no film
 	Slots   int           // pictures at once; 0 is 2
+	Hurry   bool          // tools run like everything else, and not when nothing else does
 	Timeout time.Duration // of the processor for each step of a picture; 0 is 30 s
 	Log     *slog.Logger  // nil discards
 

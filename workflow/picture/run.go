@@ -59,6 +59,11 @@ func (m *Maker) run(ctx context.Context, j job) error {
 		return err
 	}
 	limit(cmd.Process.Pid, j)
+	if !m.Hurry {
+		// Whoever waits for a page or a 250 goes first, and at once: a merely nicer
+		// process ends its slice before another wakes up (sched(7), SCHED_IDLE).
+		unix.SchedSetAttr(cmd.Process.Pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+	}
 	err := cmd.Wait()
 	var exit *exec.ExitError
 	switch {
@@ -91,9 +96,6 @@ func limit(pid int, j job) {
 	} {
 		unix.Prlimit(pid, what, &unix.Rlimit{Cur: n, Max: n}, nil)
 	}
-	// Whoever waits for a page or a 250 goes first, and at once: a merely nicer
-	// process ends its slice before another wakes up (sched(7), SCHED_IDLE).
-	unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
 }
 
 // waited is how long a process was ready to run and did not (proc(5), schedstat):

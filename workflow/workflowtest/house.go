@@ -103,7 +103,7 @@ func New(tb testing.TB, db *store.DB) *House {
 	h.Notify = &notify.Service{DB: db, Links: h.Links, Post: h.Post, Zone: time.UTC, Key: bytes.Repeat([]byte{3}, 32), Now: h.Now, Log: log}
 	h.Mux = &workflow.Mux{DB: db, Blobs: h.Blobs, Messages: h.Messages, Post: h.Post, Now: h.Now, Log: log}
 	h.Transfers = &transfer.Service{DB: db, Blobs: h.Blobs, Messages: h.Messages, Links: h.Links, Post: h.Post, Notify: h.Notify, Now: h.Now}
-	h.Albums = &album.Service{DB: db, Blobs: h.Blobs, Links: h.Links, Post: h.Post, Notify: h.Notify, Queue: h.Queue, Pictures: &picture.Maker{Dir: h.Pictures}, Now: h.Now}
+	h.Albums = &album.Service{DB: db, Blobs: h.Blobs, Links: h.Links, Post: h.Post, Notify: h.Notify, Queue: h.Queue, Pictures: &picture.Maker{Dir: h.Pictures, Hurry: true}, Now: h.Now}
 	h.Outgoing = &outgoing.Service{DB: db, Messages: h.Messages, Queue: h.Queue, Links: h.Links, Transfers: h.Transfers, Post: h.Post,
 		Settings: &settings{answers: map[mail.UserID]string{}}, Limit: 2 << 20, Ordinary: 14 << 20, Now: h.Now, Log: log}
 	h.Door.Lightener = h.Outgoing
