@@ -26,6 +26,7 @@ import (
 var mamie = mail.MustAddress("mamie@far.test")
 
 func each(t *testing.T, f func(t *testing.T, h *workflowtest.House)) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) { f(t, workflowtest.New(t, db)) })
 }
 

@@ -168,12 +168,6 @@ func (s *Service) make(ctx context.Context, f offered) (*made, *problem, error) 
 			return nil, nil, err
 		}
 	}
-	if p.Clean != "" {
-		m.MediaType = p.CleanType
-		if err := s.keep(ctx, m.forms, Clean, p.Clean, p.CleanType); err != nil {
-			return nil, nil, err
-		}
-	}
 	return m, nil, nil
 }
 

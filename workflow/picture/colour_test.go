@@ -35,7 +35,7 @@ func TestColoursKeepTheirMeaning(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := &Maker{Dir: t.TempDir()}
+		m := &Maker{Hurry: true, Dir: t.TempDir()}
 		p, err := m.Make(t.Context(), bytes.NewReader(b))
 		if err != nil {
 			t.Errorf("%s: %v", c.file, err)
@@ -65,7 +65,7 @@ func TestColoursKeepTheirMeaning(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := (&Maker{Dir: t.TempDir(), Tool: "none"}).Make(t.Context(), bytes.NewReader(b))
+		p, err := (&Maker{Hurry: true, Dir: t.TempDir(), Tool: "none"}).Make(t.Context(), bytes.NewReader(b))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func TestColoursKeepTheirMeaning(t *testing.T) {
 		}
 	}
 	b, _ := os.ReadFile(filepath.Join(dir, "grey.jpg"))
-	p, err := (&Maker{Dir: t.TempDir()}).Make(t.Context(), bytes.NewReader(b))
+	p, err := (&Maker{Hurry: true, Dir: t.TempDir()}).Make(t.Context(), bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}

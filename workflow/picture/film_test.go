@@ -29,7 +29,7 @@ func TestAnUprightFilmStandsUpright(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Maker{Dir: t.TempDir()}
+	m := &Maker{Hurry: true, Dir: t.TempDir()}
 	p, err := m.Make(t.Context(), bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func TestAFilmHasNoNotesBetweenItsPictures(t *testing.T) {
 		if !bytes.Contains(b, []byte(tell)) {
 			t.Fatalf("%s: the source has no note to begin with", name)
 		}
-		m := &Maker{Dir: t.TempDir()}
+		m := &Maker{Hurry: true, Dir: t.TempDir()}
 		f, err := m.Finish(t.Context(), bytes.NewReader(b))
 		if err != nil {
 			t.Fatal(err)
@@ -110,7 +110,7 @@ func TestALargeFilmIsMadeSmallForTheWeb(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Maker{Dir: t.TempDir()}
+	m := &Maker{Hurry: true, Dir: t.TempDir()}
 	f, err := m.Finish(t.Context(), bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)

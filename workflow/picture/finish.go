@@ -21,7 +21,8 @@ type Finished struct {
 // Close removes the files.
 func (f *Finished) Close() error { return os.RemoveAll(f.dir) }
 
-// Finish makes of the same bytes what Make left for later. One runs at a time,
+// Finish makes of the same bytes what Make left for later: the full size without
+// private metadata, and what newer browsers take. One runs at a time,
 // and makes way before each step: it must not take the machine from those who
 // wait for a page.
 func (m *Maker) Finish(ctx context.Context, r io.Reader) (out *Finished, err error) {

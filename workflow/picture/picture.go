@@ -74,16 +74,15 @@ type Maker struct {
 
 // Picture is what Make made. Its files go with Close.
 type Picture struct {
-	Source           string    // media type of what came, whatever its sender called it
-	Width, Height    int       // of the full size, upright
-	Taken            time.Time // the camera's clock as if it were UTC; zero when not known
-	Caption          string    // that its metadata gives it
-	Place            bool      // its metadata says where it was
-	Hash             []byte    // thumbhash: what is shown until the picture is there
-	JPEG             [3]string // paths, by Sides
-	Clean, CleanType string    // full size without private metadata; "" when Finish is to make it
-	Video            bool
-	Duration         time.Duration // of a video, when that is known
+	Source        string    // media type of what came, whatever its sender called it
+	Width, Height int       // of the full size, upright
+	Taken         time.Time // the camera's clock as if it were UTC; zero when not known
+	Caption       string    // that its metadata gives it
+	Place         bool      // its metadata says where it was
+	Hash          []byte    // thumbhash: what is shown until the picture is there
+	JPEG          [3]string // paths, by Sides
+	Video         bool
+	Duration      time.Duration // of a video, when that is known
 
 	dir string
 }
@@ -224,28 +223,7 @@ func (m *Maker) Make(ctx context.Context, r io.Reader) (p *Picture, err error) {
 			p.Width, p.Height = p.Height, p.Width
 		}
 	}
-	if meta.orientation <= 1 {
-		if err := m.strip(f, p); err != nil {
-			return nil, err
-		}
-	}
 	return p, nil
-}
-
-// strip makes the full size by leaving out what is private, where that is known
-// to be all. A file that strip does not understand is left to Finish.
-func (m *Maker) strip(f *opened, p *Picture) error {
-	path := filepath.Join(f.dir, "clean")
-	err := stripFile(f.File, f.kind, path)
-	switch {
-	case errors.Is(err, errStrip):
-		os.Remove(path)
-		return nil
-	case err != nil:
-		return err
-	}
-	p.Clean, p.CleanType = path, f.kind.mediaType()
-	return nil
 }
 
 func save(path string, r io.Reader) error {

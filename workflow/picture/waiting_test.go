@@ -47,7 +47,7 @@ func TestWhatCanWaitMakesWayForWhatSomebodyWaitsFor(t *testing.T) {
 // A picture that cannot be made for lack of time is not said to be damaged.
 func TestAMachineWithoutTimeIsNoFaultOfThePicture(t *testing.T) {
 	t.Parallel()
-	m := &Maker{Dir: t.TempDir()}
+	m := &Maker{Hurry: true, Dir: t.TempDir()}
 	// Twenty that want the processor for one, of which each gets next to nothing.
 	crowd := make(chan error, 20*runtime.NumCPU())
 	for range cap(crowd) {
