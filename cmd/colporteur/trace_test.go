@@ -12,7 +12,7 @@ import (
 func TestTraceTellsAMailAsATimeline(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
-	colporteur(t, "a good pass word\n", "member", "add", "ann@home.test", "--password-stdin", "--config", p.config).ends(0)
+	colporteur(t, "a good pass word\n", "member", "add", "ann@home.test", "--password-stdin", "--no-welcome", "--config", p.config).ends(0)
 	p.do("alias", "add", "office@home.test", "ann@home.test").ends(0)
 	s := p.serve()
 	text := "From: <eve@far.test>\r\nMessage-ID: <hello.1@far.test>\r\nSubject: a secret\r\n\r\nwords\r\n"

@@ -6,14 +6,12 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"colporteur/mail"
 	"colporteur/store"
-	"colporteur/store/storetest"
 	"colporteur/workflow/workflowtest"
 )
 
@@ -395,24 +393,4 @@ func TestReportHoldsNoToken(t *testing.T) {
 			}
 		}
 	})
-}
-
-// BenchmarkAlbumPage is the server's time for the first page of an album of 500
-// photos.
-func BenchmarkAlbumPage(b *testing.B) {
-	s := open(b, storetest.SQLite(b))
-	s.Send(workflowtest.Mail{To: []string{"album+vacances@home.test", mamie.String()}, Subject: "x",
-		Files: []workflowtest.File{{Name: "x.jpg", Type: "image/jpeg", Bytes: photo(b, 77)}}})
-	guest := "/a/" + string(s.One(mamie).Tokens()[0])
-	fill(b, s.House, 500)
-	var times []time.Duration
-	for b.Loop() {
-		begun := time.Now()
-		if a := s.get(guest, "Accept-Encoding", "gzip"); a.status != http.StatusOK {
-			b.Fatal(a.status)
-		}
-		times = append(times, time.Since(begun))
-	}
-	slices.Sort(times)
-	b.ReportMetric(float64(times[len(times)*95/100].Microseconds())/1000, "p95-ms")
 }

@@ -148,6 +148,7 @@ func (s *Share) look(w http.ResponseWriter, r *http.Request) error {
 		case f.ID == album.PhotoID(id):
 			p.Photo = n
 			p.Photo.Sizes = "(max-width: 1280px) 100vw, 1248px"
+			p.Photo.Src = n.Paper // for a tablet that knows no srcset
 			p.Talk = s.talk(v, a, n.Look, v.T("view-photo-words"), f.Comments)
 		case p.Photo.ID == 0:
 			p.Previous = n.Look

@@ -20,6 +20,7 @@ import (
 	"colporteur/store/storetest"
 	"colporteur/workflow/album"
 	"colporteur/workflow/link"
+	"colporteur/workflow/picture"
 	"colporteur/workflow/workflowtest"
 )
 
@@ -28,6 +29,15 @@ var mamie = mail.MustAddress("mamie@far.test")
 func each(t *testing.T, f func(t *testing.T, h *workflowtest.House)) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) { f(t, workflowtest.New(t, db)) })
+}
+
+// plain is each where the photos are pictures of nothing in particular and Go
+// alone makes their sizes: libvips is some ten processes for each.
+func plain(t *testing.T, f func(t *testing.T, h *workflowtest.House)) {
+	each(t, func(t *testing.T, h *workflowtest.House) {
+		h.Albums.Pictures = &picture.Maker{Dir: h.Pictures, Tool: "none", Films: "none", Hurry: true}
+		f(t, h)
+	})
 }
 
 const place = "GPSPLACE-48.0742"
@@ -241,7 +251,7 @@ func bomb() []byte {
 }
 
 func TestReplyTakesTheAlbumOff(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		m := lake(t)
 		m.To = append(m.To, "mamie@far.test")
 		h.Send(m)
@@ -295,7 +305,7 @@ func TestReplyTakesTheAlbumOff(t *testing.T) {
 }
 
 func TestRecallFromPage(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		for range 2 { // an album of that name may come and go
 			h.Send(lake(t))
 			tokens := h.One(workflowtest.Ann.Address).Tokens()
@@ -321,7 +331,7 @@ func TestRecallFromPage(t *testing.T) {
 // One mail, two programs: the transfer shares the bytes as they are, so the mail
 // stays until the transfer goes.
 func TestMailToAlbumAndTransferServesBoth(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		m := lake(t)
 		m.To = []string{"album+lac@home.test", "envoi@home.test", "album+autre@home.test"}
 		h.Send(m)
@@ -360,7 +370,7 @@ func TestMailToAlbumAndTransferServesBoth(t *testing.T) {
 }
 
 func TestPhotoJobThatRunsTwiceHappensOnce(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		h.Twice = true
 		m := lake(t)
 		m.To = append(m.To, "mamie@far.test")

@@ -109,7 +109,7 @@ func TestOwnerMayLetGuestsHaveThePlace(t *testing.T) {
 }
 
 func TestCaptionsComeFromTheMail(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		file := func(name string, w int) workflowtest.File {
 			return workflowtest.File{Name: name, Type: "image/jpeg", Bytes: photo(t, w, 200)}
 		}
@@ -143,7 +143,7 @@ func TestCaptionsComeFromTheMail(t *testing.T) {
 }
 
 func TestLinkInPlaceOfPhotosIsAnsweredWithAPage(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		h.Send(workflowtest.Mail{To: []string{"album+vacances@home.test"}, Subject: "Photos",
 			Text: "Cliquez pour télécharger :\nhttps://www.icloud.com/attachment/?u=https%3A%2F%2Fcvws.icloud-content.com%2FB%2Fabc&uk=x\n"})
 		got := h.One(workflowtest.Ann.Address)
@@ -172,7 +172,7 @@ func TestLinkInPlaceOfPhotosIsAnsweredWithAPage(t *testing.T) {
 }
 
 func TestPhotosWithinOneMailAreKnownByTheirBytes(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		m := lake(t)
 		m.Files = append(m.Files, m.Files[0])
 		h.Send(m)

@@ -134,10 +134,12 @@ func (s *Service) RemoveComment(ctx context.Context, by link.Visit, id int64) er
 	})
 }
 
-// comments are what was said, by photo; under 0 what is about the album.
-func comments(ctx context.Context, tx *store.Tx, id ID) (map[PhotoID][]Comment, error) {
+// comments are what was said about the photos from one to another, by photo: what
+// a page shows was mostly added together, and ids rise. 0 is the album itself.
+func comments(ctx context.Context, tx *store.Tx, id ID, from, to PhotoID) (map[PhotoID][]Comment, error) {
 	said := map[PhotoID][]Comment{}
-	rows, err := tx.Query(ctx, `SELECT id, photo, name, text, created, link FROM photo_comment WHERE album = $1 ORDER BY created, id`, int64(id))
+	rows, err := tx.Query(ctx, `SELECT id, photo, name, text, created, link FROM photo_comment WHERE album = $1 AND photo >= $2 AND photo <= $3 ORDER BY created, id`,
+		int64(id), int64(from), int64(to))
 	err = store.Each(rows, err, func(f func(...any) error) error {
 		var c Comment
 		var p PhotoID
@@ -153,7 +155,7 @@ func comments(ctx context.Context, tx *store.Tx, id ID) (map[PhotoID][]Comment, 
 // Words are what was said about the album as a whole.
 func (s *Service) Words(ctx context.Context, v *View) (cs []Comment, err error) {
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {
-		said, err := comments(ctx, tx, v.ID)
+		said, err := comments(ctx, tx, v.ID, 0, 0)
 		cs = said[0]
 		return err
 	})

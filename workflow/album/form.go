@@ -88,7 +88,11 @@ func (s *Service) Page(ctx context.Context, v *View, from, n int) (ps []Photo, e
 		if err != nil || len(ps) == 0 {
 			return err
 		}
-		said, err := comments(ctx, tx, v.ID)
+		first, last := ps[0].ID, ps[0].ID
+		for _, p := range ps {
+			first, last = min(first, p.ID), max(last, p.ID)
+		}
+		said, err := comments(ctx, tx, v.ID, first, last)
 		for i := range ps {
 			ps[i].Comments = said[ps[i].ID]
 		}

@@ -97,7 +97,7 @@ func (s *shared) evening() {
 }
 
 func TestGuestsReplyIsACommentAndTheirPhotosJoin(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		s := share(t, h)
 		h.Twice = true
 		s.reply(s.invited, "Quel beau lac !\n\nOn Sat, 14 Nov 2026 Ann Petit\n<ann@home.test> wrote:\n> Ann Petit shares",
@@ -133,7 +133,7 @@ func TestGuestsReplyIsACommentAndTheirPhotosJoin(t *testing.T) {
 }
 
 func TestGuestWhoMayNotIsHeardButNotShown(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		s := share(t, h)
 		s.rule(func(r *link.Rules) { r.Add, r.Comment = false, false })
 		s.reply(s.invited, "Quel beau lac !", workflowtest.File{Name: "IMG_9.jpg", Type: "image/jpeg", Bytes: photo(t, 320, 200)})
@@ -153,7 +153,7 @@ func TestGuestWhoMayNotIsHeardButNotShown(t *testing.T) {
 }
 
 func TestStopByReplySilencesOneGuest(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		s := share(t, h)
 		s.reply(s.invited, "Stop, quelle photo !\n") // words, not a command
 		h.One(workflowtest.Bob.Address)
@@ -184,7 +184,7 @@ func TestStopByReplySilencesOneGuest(t *testing.T) {
 }
 
 func TestGuestTakesBackWhatOneMailBrought(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		s := share(t, h)
 		file := func(name string, w int) workflowtest.File {
 			return workflowtest.File{Name: name, Type: "image/jpeg", Bytes: photo(t, w, 200)}
@@ -224,7 +224,7 @@ func TestGuestTakesBackWhatOneMailBrought(t *testing.T) {
 }
 
 func TestAutomaticAnswersOfGuestsAreIgnored(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		s := share(t, h)
 		done := 0
 		s.Program = func(ctx context.Context, in *workflow.Inbound) error {
@@ -240,7 +240,7 @@ func TestAutomaticAnswersOfGuestsAreIgnored(t *testing.T) {
 }
 
 func TestMemberAddsToTheAlbumTheyWereInvitedTo(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		s := share(t, h)
 		m := workflowtest.Mail{User: workflowtest.Bob, To: []string{"album+vacances@home.test", "jean@far.test"}, Files: []workflowtest.File{
 			{Name: "IMG_9.jpg", Type: "image/jpeg", Bytes: photo(t, 320, 200)}}}
@@ -269,7 +269,7 @@ func TestMemberAddsToTheAlbumTheyWereInvitedTo(t *testing.T) {
 }
 
 func TestCommentsOnThePage(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		s := share(t, h)
 		_, ps := seen(t, h, s.grandmas)
 		say := func(token link.Token, id album.PhotoID, text string) error {

@@ -3,6 +3,7 @@ package album
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -55,7 +56,7 @@ func (s *Service) Month(ctx context.Context, tx *store.Tx, id ID, from, to time.
 	if err != nil {
 		return nil, nil, err
 	}
-	said, err := comments(ctx, tx, id)
+	said, err := comments(ctx, tx, id, 0, math.MaxInt64)
 	for _, p := range ps {
 		f, err := form(ctx, tx, id, p.ID, Medium, false)
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 func TestRecallOfAReceiptTakesOffWhatThatMailBrought(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		s := share(t, h)
 		more := lake(t)
 		more.Files = []workflowtest.File{{Name: "IMG_7.JPG", Type: "image/jpeg", Bytes: photo(t, 330, 200)}}
@@ -49,7 +49,7 @@ func TestRecallOfAReceiptTakesOffWhatThatMailBrought(t *testing.T) {
 }
 
 func TestAlbumOfATakenNameComesBackWithANumber(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		s := share(t, h)
 		first := s.view(s.ann)
 		if err := h.Albums.Recall(t.Context(), first.ID, link.Member(workflowtest.Ann.ID)); err != nil {
@@ -68,7 +68,7 @@ func TestAlbumOfATakenNameComesBackWithANumber(t *testing.T) {
 }
 
 func TestAlbumEndsAfterItsLastDayAndItsOwnerIsTold(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		s := share(t, h)
 		v := s.view(s.ann)
 		if err := h.Albums.Expire(t.Context(), v.ID, link.Holder(v.Link), h.Now().Add(time.Hour)); err != nil {
@@ -175,7 +175,7 @@ func TestRevokedIsGoneAtOnceInEveryForm(t *testing.T) {
 }
 
 func TestOnlyTheOwnerChangesAnAlbum(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		s := share(t, h)
 		v, ps := seen(t, h, s.ann)
 		id := ps[0].ID
@@ -218,7 +218,7 @@ func TestOnlyTheOwnerChangesAnAlbum(t *testing.T) {
 }
 
 func TestPublicLinkIsTurnedOffAndIsAnotherOneWhenOnAgain(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
+	plain(t, func(t *testing.T, h *workflowtest.House) {
 		s := share(t, h)
 		v := s.view(s.ann)
 		set := func(on bool) *album.View {

@@ -87,14 +87,6 @@ func TestPaperCanBeReadAndPrinted(t *testing.T) {
 	}
 }
 
-func TestSamePaperHasSameOctets(t *testing.T) {
-	t.Parallel()
-	p := paper(t)
-	if !bytes.Equal(p.write(t), p.write(t)) {
-		t.Error("two runs of one job would send two mails")
-	}
-}
-
 func TestPaperTakesWhatPeopleWrite(t *testing.T) {
 	t.Parallel()
 	p := paper(t)

@@ -38,6 +38,8 @@ type site struct {
 
 	Large      string `json:"large"` // an album of more photos than one page has
 	LargeCount int    `json:"largeCount"`
+	Small      recall `json:"small"` // an album of one photo, to be locked and emptied
+	SmallName  string `json:"smallName"`
 }
 
 type download struct {
@@ -94,6 +96,9 @@ func TestPagesInARealBrowser(t *testing.T) {
 	if len(manage) != 2 || len(albumManage) != 1 {
 		t.Fatalf("ann has %d pages of transfers and %d of albums, want 2 and 1", len(manage), len(albumManage))
 	}
+	ann.Send("album+potager@home.test", world.Cc(elsewhere), world.Attach("salades.jpg", "image/jpeg", photo(3)))
+	w.Settle()
+	small := owners(t, home, ann, append(manage, append(albumManage, owners(t, home, ann, manage...)...)...)...)
 	look := regexp.MustCompile(`/a/[a-z2-7]+/p/\d+`).FindAllString(home.Browse("http://x"+album).Body, -1)
 
 	base := "http://" + home.Addr("http")
