@@ -155,6 +155,88 @@ export async function album({ site, visit, complain, tabTo, check }) {
     await page.locator('figcaption').waitFor();
   });
 
+  const sizes = [['fr', 360, 'light'], ['fr', 820, 'dark'], ['en', 1440, 'light']];
+  const pictures = async (page, path, name) => {
+    for (const [lang, width, colorScheme] of sizes) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme });
+      await page.goto(`${site.base}${path}?lang=${lang}`);
+      await check(page, `${name} ${lang} ${width} px`);
+      await page.screenshot({ path: join(site.shots, `${name}-${lang}-${colorScheme}-${width}.png`), fullPage: true });
+    }
+  };
+  await visit({ viewport: { width: 820, height: 900 } }, async (page, at) => {
+    at('an album with a password');
+    await page.goto(site.base + site.small.owner);
+    await page.locator('#password').fill('chou rouge');
+    await page.locator('button:has-text("Garder ces réglages")').click();
+    await page.waitForURL('**said=rules**');
+    await pictures(page, site.small.guest, 'locked');
+    await page.goto(site.base + site.small.guest);
+    if ((await page.content()).includes(site.smallName)) complain('a locked page says what is behind it');
+    await page.locator('#password').fill('chou rouge');
+    await page.keyboard.press('Enter');
+    await page.locator('.photos a.frame').waitFor();
+
+    at('an album without photos');
+    await page.goto(site.base + site.small.owner);
+    await page.locator('.photos a.frame').evaluate((a) => a.href).then((to) => page.goto(to));
+    await page.locator('button:has-text("Retirer cette photo")').click();
+    await page.locator('button:has-text("Remettre la photo")').waitFor();
+    await pictures(page, site.small.guest, 'empty');
+    await pictures(page, site.small.owner, 'emptyowner');
+    if (await page.locator('.photos').count()) complain('an empty album has a list of photos');
+  });
+
+  // A tablet of 2014 that was never updated: no script, no tokens, no gap, no flex
+  // without its prefix, no grid, no srcset, no WebP.
+  const since = /(?:[\w-]+:[^;{}]*var\([^;{}]*|(?<=[{;\s])(?:--[\w-]+|gap|aspect-ratio|inset|text-wrap|accent-color|flex|flex-wrap|flex-direction|align-items|justify-content)\s*:[^;{}]*|display:\s*(?:inline-)?(?:flex|grid))(?:;|(?=\}))/g;
+  await visit({ javaScriptEnabled: false, viewport: { width: 768, height: 1024 } }, async (page, at) => {
+    await page.route(/style\.css/, async (route) => {
+      const answer = await route.fetch();
+      const css = (await answer.text()).replace(/\/\*.*?\*\//gs, '').replace(/@font-face \{.*?\}/gs, '').replace(/^[^\n{}]*:focus-(?:visible|within)[^{]*\{[^}]*\}/gm, '');
+      await route.fulfill({ response: answer, body: css.replace(since, '') });
+    });
+    await page.route(/\/a\/[a-z2-7]+(?:$|\/p\/\d+$|\/print$)/, async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, body: (await answer.text()).replace(/<source [^>]*>| srcset="[^"]*"/g, '') });
+    });
+    for (const [name, path] of Object.entries({ album: site.pages.album, photo: site.pages.photo, albumowner: site.pages.albumowner, print: site.pages.print })) {
+      at(`an old tablet, ${name}`);
+      await page.goto(site.base + path);
+      await page.screenshot({ path: join(site.shots, `old-${name}.png`), fullPage: true });
+      const found = await page.evaluate(() => {
+        const wrong = [];
+        const box = (e) => e.getBoundingClientRect();
+        const photos = [...document.querySelectorAll('.photos li')].map(box);
+        const frames = [...document.querySelectorAll('.photos .frame')].map(box);
+        if (photos.length && !photos.some((p, i) => i > 0 && Math.abs(p.top - photos[i - 1].top) < 2)) wrong.push('photos do not stand in rows');
+        if (frames.some((f) => f.width < 120 || f.height < 90)) wrong.push('photos are too small');
+        const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+        if (photos.some((a, i) => photos.some((b, j) => j > i && meet(a, b)))) wrong.push('photos lie on each other');
+        const look = document.querySelector('.look img');
+        if (look && look.naturalWidth < Math.min(1024, Number(look.getAttribute('width')))) wrong.push(`the photo is ${look.naturalWidth} px wide`);
+        const press = [...document.querySelectorAll('a.button, button, summary, .foot a')];
+        for (const e of press) {
+          const c = getComputedStyle(e);
+          if (e.matches('.button') && (parseFloat(c.borderTopWidth) < 1 || c.borderTopColor === 'rgba(0, 0, 0, 0)')) wrong.push(`${e.textContent.trim()} does not look like a button`);
+          for (const o of press) {
+            const [a, b] = [box(e), box(o)];
+            if (o !== e && b.left >= a.left && a.top < b.bottom && b.top < a.bottom && b.left - a.right < 8) wrong.push(`${e.textContent.trim()} touches ${o.textContent.trim()}`);
+          }
+        }
+        for (const t of document.querySelectorAll('.tick input')) {
+          const r = document.createRange();
+          r.selectNodeContents(t.nextSibling);
+          if (r.getBoundingClientRect().left - box(t).right < 4) wrong.push(`${t.name} touches its words`);
+        }
+        if (document.documentElement.scrollWidth > innerWidth) wrong.push('it scrolls sideways');
+        return wrong;
+      });
+      for (const f of found) complain(`an old tablet, ${name}:`, f);
+    }
+  });
+
   await visit({ javaScriptEnabled: false, viewport: { width: 820, height: 1160 } }, async (page, at) => {
     at('print');
     await page.goto(site.base + site.pages.print);

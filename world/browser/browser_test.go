@@ -96,16 +96,21 @@ func TestPagesInARealBrowser(t *testing.T) {
 	if len(manage) != 2 || len(albumManage) != 1 {
 		t.Fatalf("ann has %d pages of transfers and %d of albums, want 2 and 1", len(manage), len(albumManage))
 	}
-	ann.Send("album+potager@home.test", world.Cc(elsewhere), world.Attach("salades.jpg", "image/jpeg", photo(3)))
+	known := append(manage, albumManage...)
+	known = append(known, owners(t, home, ann, known...)...) // and the large one
+	ann.Send("album+potager@home.test", world.Subject("Salades"), world.Cc(elsewhere), world.Attach("salades.jpg", "image/jpeg", photo(3)))
 	w.Settle()
-	small := owners(t, home, ann, append(manage, append(albumManage, owners(t, home, ann, manage...)...)...)...)
+	small := owners(t, home, ann, known...)
+	if len(small) != 1 {
+		t.Fatalf("the last album has %d pages of its owner, want one", len(small))
+	}
 	look := regexp.MustCompile(`/a/[a-z2-7]+/p/\d+`).FindAllString(home.Browse("http://x"+album).Body, -1)
 
 	base := "http://" + home.Addr("http")
 	s := site{Chromium: chromium, Base: base, Shots: os.Getenv("COLPORTEUR_SHOTS"), Pages: map[string]string{
 		"home": "/", "mail": "/mail", "gone": "/t/aaaaaaaaaaaaaaaaaaaaaaaaaa", "transfer": one, "files": many, "owner": manage[0],
 		"album": album, "photo": look[len(look)/2], "print": album + "/print", "albumowner": albumManage[0]},
-		Large: large, LargeCount: largeCount,
+		Large: large, LargeCount: largeCount, Small: recall{Owner: small[0], Guest: path(elsewhere.Inbox().Last().Link())}, SmallName: "Potager",
 		Download: download{Path: one, SHA256: print256(film), Name: "film.mp4"},
 		Recall:   []recall{{Owner: manage[0], Guest: one}, {Owner: albumManage[0], Guest: album}}}
 	if home.Browse("http://x"+s.Recall[0].Owner).Sees("<h1>").Status != http.StatusOK {
