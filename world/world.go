@@ -173,7 +173,7 @@ func (s *Server) Stop() {
 // job of one set off in another.
 func (w *World) Settle() {
 	w.T.Helper()
-	ctx, cancel := context.WithTimeout(w.T.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(w.T.Context(), 3*time.Minute)
 	defer cancel()
 	for quiet := 0; quiet < 2; quiet++ {
 		for _, s := range w.servers {

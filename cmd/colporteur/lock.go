@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"colporteur/config"
 )
@@ -25,21 +26,40 @@ func lock(cfg *config.Config) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		defer f.Close()
+	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			break
+		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			f.Close()
 			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 		}
-		who := "another process"
-		b := make([]byte, 20)
-		if n, _ := f.Read(b); n > 0 {
-			who = "process " + strings.TrimSpace(string(b[:n]))
+		pid, who := holder(f), "another process"
+		if pid > 0 {
+			who = fmt.Sprintf("process %d", pid)
 		}
-		return nil, fmt.Errorf("%s is %w by %s: stop that one first, or give this one a data folder of its own", cfg.Data, errBusy, who)
+		// One that was killed while it started a tool has left the lock to a child,
+		// which lets go of it as soon as it becomes that tool.
+		if gone := pid > 0 && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH); !gone || time.Since(begun) > lockPatience {
+			f.Close()
+			return nil, fmt.Errorf("%s is %w by %s: stop that one first, or give this one a data folder of its own", cfg.Data, errBusy, who)
+		}
 	}
 	f.Truncate(0) // for people who look; nothing depends on it
 	f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	return func() { f.Close() }, nil
+}
+
+// lockPatience is how long the lock of a process that is no more may last.
+const lockPatience = 5 * time.Second
+
+// holder is the process that wrote itself into the lock; 0 when nobody did.
+func holder(f *os.File) int {
+	b := make([]byte, 20)
+	n, _ := f.ReadAt(b, 0)
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(b[:n])))
+	return pid
 }
 
 // own refuses root on somebody else's folder: the files it would make there
