@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"time"
 
-	"colporteur/mail"
 	"colporteur/webgateway/page"
 	"colporteur/workflow/link"
 	"colporteur/workflow/upload"
@@ -46,8 +45,6 @@ func (s *Upload) Routes(mux *http.ServeMux) {
 }
 
 func visit(r *http.Request) link.Visit { return link.Visit{Token: link.Token(r.PathValue("token"))} }
-
-func notFound() error { return mail.Refuse(mail.NotFound, "kind-not-found") }
 
 // patient reads a body that may take hours, as long as something comes.
 type patient struct {

@@ -118,9 +118,3 @@ func coloured(f *opened) bool {
 		kept = copy(b, b[max(0, kept+n-3):kept+n])
 	}
 }
-
-// exists says whether a file was made.
-func exists(path string) bool {
-	i, err := os.Stat(path)
-	return err == nil && i.Size() > 0
-}
