@@ -264,10 +264,22 @@ func TestThunderbirdDownloadsAndHearsWhatIsNew(t *testing.T) {
 	// It idles: nothing asks it to look.
 	// (It does so a moment after it looked for mail, not after it read one.)
 	tb.do(`const end = ends(); inbox().QueryInterface(Ci.nsIMsgImapMailFolder).updateFolderWithListener(null, end); return await end.promise;`)
-	eventually(t, "IDLE", func() bool { return strings.HasSuffix(tb.asked(), " IDLE") })
+	idles := func() {
+		t.Helper()
+		eventually(t, "IDLE", func() bool { return strings.HasSuffix(tb.asked(), " IDLE") })
+	}
+	// What it is told while it fetches something else, a new mail or a flag, it does
+	// not show before it looks again: so each change waits until it listens.
+	idles()
 	deliver(t, p, "par smtp", "Bonjour.")
+	eventually(t, "the first new mail", func() bool { return len(tb.inbox()) == 13 })
+	idles()
 	appendTo(t, c, "INBOX", letter("par append", "Bonjour."))
+	eventually(t, "the second", func() bool { return len(tb.inbox()) == 14 })
+	idles()
 	change(t, c, "INBOX", imap.FlagFlagged, "lettre 03")
+	eventually(t, "the flag", func() bool { return slices.Contains(tb.inbox(), `lettre 03 \Flagged`) })
+	idles()
 	change(t, c, "INBOX", imap.FlagDeleted, "lettre 04")
 	want := []string{"lettre 00", "lettre 01", "lettre 02", `lettre 03 \Flagged`}
 	for i := 5; i < 12; i++ {
