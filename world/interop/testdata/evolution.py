@@ -58,6 +58,8 @@ def mails(subject=None):
             yield uid, info
 
 
+# Standard output is the library's.
+answers = open(3, "w", encoding="utf-8")
 for line in sys.stdin:
     do, _, what = line.rstrip("\n").partition(" ")
     if do == "open":
@@ -68,16 +70,16 @@ for line in sys.stdin:
             flags = info.get_flags()
             print("> " + info.get_subject()
                   + (" \\Seen" if flags & Camel.MessageFlags.SEEN else "")
-                  + (" \\Flagged" if flags & Camel.MessageFlags.FLAGGED else ""))
+                  + (" \\Flagged" if flags & Camel.MessageFlags.FLAGGED else ""), file=answers)
     elif do == "read":
         for uid, info in mails(what):
             raw = Camel.StreamMem.new()
             inbox.get_message_sync(uid, None).write_to_stream_sync(raw, None)
-            print("> %d" % raw.get_byte_array().count(b"ligne"))
+            print("> %d" % raw.get_byte_array().count(b"ligne"), file=answers)
     elif do in ("seen", "flagged", "deleted"):
         bit = getattr(Camel.MessageFlags, do.upper())
         for uid, info in mails(what):
             info.set_flags(bit, bit)
     elif do == "sync":
         inbox.synchronize_sync(True, None)
-    print(".", flush=True)
+    print(".", file=answers, flush=True)
