@@ -45,13 +45,9 @@ func (f *flow) Unwrap() http.ResponseWriter { return f.ResponseWriter }
 
 // WriteHeader learns which bytes of the whole follow.
 func (f *flow) WriteHeader(status int) {
-	switch status {
-	case http.StatusOK:
-	case http.StatusPartialContent:
+	if status == http.StatusPartialContent {
 		fmt.Sscanf(f.Header().Get("Content-Range"), "bytes %d-", &f.from)
 		f.to = f.from
-	default:
-		f.took = nil // words about the request, none of the whole
 	}
 	f.ResponseWriter.WriteHeader(status)
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 	"unicode"
 
-	"colporteur/mail"
 	"colporteur/store/blob"
 )
 
@@ -20,7 +19,6 @@ type entry struct {
 	name     string
 	modified time.Time
 	blob     blob.ID
-	still    func() error // nil while it may be read; of a stream's file
 
 	size int64 // of an archive's file
 	crc  uint32
@@ -36,18 +34,9 @@ func (s *Share) stream(w http.ResponseWriter, r *http.Request, name string, file
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	out := s.flow(w, answer{})
-	z := zip.NewWriter(out)
+	z := zip.NewWriter(s.flow(w, answer{still: still}))
 	seen := map[string]int{}
 	for _, f := range files {
-		// Hours may have passed since the page was opened. A photo that was taken off
-		// meanwhile is not in it; the others still are, unless all of it is gone.
-		if err := f.still(); mail.Is(err, mail.NotFound) && still() == nil {
-			continue
-		} else if err != nil {
-			return err
-		}
-		out.still = f.still
 		if err := s.add(r.Context(), z, unique(f.name, seen), f); err != nil {
 			return err
 		}

@@ -152,60 +152,6 @@ func TestTheLastDownloadGoesToOneOfTwo(t *testing.T) {
 	})
 }
 
-// Where downloads are counted, the address of one that counted is no second one.
-func TestAGrantThatCountedIsUsedUp(t *testing.T) {
-	each(t, func(t *testing.T, h *workflowtest.House) {
-		guest, owner := sent(t, h)
-		v, err := h.Transfers.Open(t.Context(), owner)
-		if err != nil {
-			t.Fatal(err)
-		}
-		press := func() (token string, g *transfer.Grant) {
-			t.Helper()
-			token, err := h.Transfers.Grant(t.Context(), guest, 0)
-			if err == nil {
-				g, err = h.Transfers.Granted(t.Context(), guest, token)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			return token, g
-		}
-		free, g := press()
-		if err := h.Transfers.Taken(t.Context(), g, 0, 1000, 1000); err != nil {
-			t.Fatal(err)
-		}
-		h.Move(2 * time.Hour)
-		if _, err := h.Transfers.Granted(t.Context(), guest, free); err != nil {
-			t.Errorf("where nothing is limited: %v", err)
-		}
-		if err := h.Transfers.SetRules(t.Context(), v.ID, link.Holder(v.Link), link.Rules{Downloads: 3}); err != nil {
-			t.Fatal(err)
-		}
-		used, g := press()
-		idle, _ := press()
-		if err := h.Transfers.Taken(t.Context(), g, 0, 1000, 1000); err != nil {
-			t.Fatal(err)
-		}
-		h.Move(30 * time.Minute)
-		if _, err := h.Transfers.Granted(t.Context(), guest, used); err != nil {
-			t.Errorf("a telephone that asks twice: %v", err)
-		}
-		h.Move(time.Hour)
-		if _, err := h.Transfers.Granted(t.Context(), guest, used); !mail.Is(err, mail.NotFound) {
-			t.Errorf("it counted, and an hour later: %v", err)
-		}
-		h.Move(22 * time.Hour)
-		if _, err := h.Transfers.Granted(t.Context(), guest, idle); err != nil {
-			t.Errorf("while it holds its place: %v", err)
-		}
-		h.Move(time.Hour)
-		if _, err := h.Transfers.Granted(t.Context(), guest, idle); !mail.Is(err, mail.NotFound) {
-			t.Errorf("its place is free for another, and it is used too: %v", err)
-		}
-	})
-}
-
 func TestAGrantIsItsLinksAlone(t *testing.T) {
 	each(t, func(t *testing.T, h *workflowtest.House) {
 		guest, owner := sent(t, h)
