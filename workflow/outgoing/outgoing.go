@@ -17,12 +17,8 @@ package outgoing
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -34,6 +30,7 @@ import (
 	"colporteur/store/message"
 	"colporteur/store/queue"
 	"colporteur/workflow"
+	"colporteur/workflow/lighten"
 	"colporteur/workflow/link"
 	"colporteur/workflow/transfer"
 )
@@ -147,7 +144,7 @@ func (s *Service) work(ctx context.Context, j *queue.Job, o *delivery.Outgoing) 
 	}
 	if answer != Yes {
 		// What cannot be cut is found out before the member is asked.
-		if _, err := plan(ctx, s.Messages, m, take); errors.Is(err, errShape) || errors.Is(err, errSealed) {
+		if _, err := lighten.Plan(ctx, s.Messages, m, take); errors.Is(err, lighten.ErrShape) || errors.Is(err, lighten.ErrSealed) {
 			return queue.Done(func(ctx context.Context, tx *store.Tx) error { return s.untouched(ctx, tx, o, m) }), nil
 		} else if err != nil {
 			return queue.Outcome{}, err
@@ -156,7 +153,7 @@ func (s *Service) work(ctx context.Context, j *queue.Job, o *delivery.Outgoing) 
 	}
 	l, err := s.lightened(ctx, o, m, take)
 	switch {
-	case errors.Is(err, errShape), errors.Is(err, errSealed), errors.Is(err, errDamaged):
+	case errors.Is(err, lighten.ErrShape), errors.Is(err, lighten.ErrSealed), errors.Is(err, lighten.ErrDamaged):
 		s.log().InfoContext(ctx, "left as it is", "mail", o.Mail, "user", o.Sender.ID, "err", err)
 		return queue.Done(func(ctx context.Context, tx *store.Tx) error { return s.untouched(ctx, tx, o, m) }), nil
 	case err != nil:
@@ -164,10 +161,6 @@ func (s *Service) work(ctx context.Context, j *queue.Job, o *delivery.Outgoing) 
 	}
 	return queue.Done(func(ctx context.Context, tx *store.Tx) error { return s.send(ctx, tx, o, l) }), nil
 }
-
-// errDamaged says that a file's encoding is broken: what is decoded would be
-// less than what the member sent.
-var errDamaged = errors.New("a file is damaged")
 
 // lightened is all that one transaction needs.
 type lightened struct {
@@ -178,7 +171,7 @@ type lightened struct {
 
 // lightened writes the files and the messages out, before the transaction.
 func (s *Service) lightened(ctx context.Context, o *delivery.Outgoing, m *message.Message, take []*mail.Part) (l *lightened, err error) {
-	edits, err := plan(ctx, s.Messages, m, take)
+	edits, err := lighten.Plan(ctx, s.Messages, m, take)
 	if err != nil {
 		return nil, err
 	}
@@ -194,19 +187,19 @@ func (s *Service) lightened(ctx context.Context, o *delivery.Outgoing, m *messag
 		Created: now, Expires: now.AddDate(0, 0, transfer.DefaultDays)}
 	l.transfer = t
 	for i, name := range workflow.Names(take, p) {
-		f, ref, err := s.file(ctx, m, take[i])
+		k, err := lighten.File(ctx, s.Messages, m, take[i])
 		if err != nil {
 			return l, err
 		}
-		f.Name = name
-		t.Files, t.Refs = append(t.Files, f), append(t.Refs, ref)
+		t.Files = append(t.Files, transfer.File{Name: name, MediaType: store.Clean(take[i].Type), Size: k.Size, SHA256: k.SHA256})
+		t.Refs = append(t.Refs, *k.Ref)
 	}
-	c, err := keep(ctx, s.Messages, m, edits)
+	c, err := lighten.Keep(ctx, s.Messages, m, edits)
 	if err != nil {
 		return l, err
 	}
-	l.shared = c.ref
-	b := Block{Heading: p.T("outgoing-block", "Count", len(t.Files), "Date", p.Date(t.Expires))}
+	l.shared = c.Ref
+	b := lighten.Block{Heading: p.T("outgoing-block", "Count", len(t.Files), "Date", p.Date(t.Expires))}
 	for _, f := range t.Files {
 		b.Lines = append(b.Lines, f.Name+" ("+p.Size(f.Size)+")")
 	}
@@ -214,7 +207,7 @@ func (s *Service) lightened(ctx context.Context, o *delivery.Outgoing, m *messag
 		k := link.Link{ID: link.ID(store.NewID()), Person: r.Address, Name: called(m.Summary, r.Address), Lang: p.Lang}
 		t.Links = append(t.Links, k)
 		b.URL = s.Post.WebURL(link.Transfer, s.Links.Token(k))
-		d, err := c.message(ctx, s.Messages.Blobs, b)
+		d, err := c.Message(ctx, s.Messages.Blobs, b)
 		if err != nil {
 			return l, err
 		}
@@ -239,28 +232,6 @@ func (s *Service) discard(l *lightened) {
 		s.Messages.Blobs.Discard(d.Refs...)
 	}
 	s.Messages.Blobs.Discard(l.shared)
-}
-
-// file makes a blob of a part.
-func (s *Service) file(ctx context.Context, m *message.Message, p *mail.Part) (f transfer.File, ref blob.Ref, err error) {
-	r, err := s.Messages.OpenMessage(ctx, m, p.BodyOffset)
-	if err != nil {
-		return f, ref, err
-	}
-	defer r.Close()
-	dec := mail.DecodeBody(p.Encoding, io.LimitReader(r, p.Size))
-	w := s.Messages.Blobs.Create()
-	defer w.Abort()
-	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(w, h), dec)
-	if err != nil {
-		return f, ref, fmt.Errorf("part at %d: %w", p.Offset, err)
-	}
-	if dec.Bad() {
-		return f, ref, errDamaged
-	}
-	ref, err = w.Commit(ctx)
-	return transfer.File{MediaType: store.Clean(p.Type), Size: n, SHA256: hex.EncodeToString(h.Sum(nil))}, ref, err
 }
 
 // called is how the mail's fields name somebody, "" when they do not.

@@ -1,4 +1,6 @@
-package outgoing
+// Package lighten takes files out of mails, and writes where they are in their
+// place: what is left reads as its author wrote it.
+package lighten
 
 import (
 	"bytes"
@@ -10,19 +12,18 @@ import (
 	"strings"
 
 	"colporteur/mail"
-	"colporteur/store/blob"
 	"colporteur/store/message"
 )
 
-// errShape says that a mail is built in a way that cannot be cut with certainty.
-var errShape = errors.New("the parts of this mail cannot be told apart")
+// ErrShape says that a mail is built in a way that cannot be cut with certainty.
+var ErrShape = errors.New("the parts of this mail cannot be told apart")
 
-// errSealed says that the text itself is signed or encrypted.
-var errSealed = errors.New("inline PGP")
+// ErrSealed says that the text itself is signed or encrypted.
+var ErrSealed = errors.New("inline PGP")
 
-// edit replaces the octets from..to of a message; write is nil when nothing
+// Edit replaces the octets from..to of a message; write is nil when nothing
 // comes in their place.
-type edit struct {
+type Edit struct {
 	from, to int64
 	write    func(b Block) ([]byte, error)
 }
@@ -36,15 +37,15 @@ type editor struct {
 	open  func(offset int64) (io.ReadCloser, error)
 	root  *mail.Part
 	gone  map[*mail.Part]bool
-	edits []edit
+	edits []Edit
 }
 
-// plan makes the edits that take parts out of m and put the links in.
-func plan(ctx context.Context, store *message.Store, m *message.Message, take []*mail.Part) ([]edit, error) {
+// Plan makes the edits that take parts out of m and put the links in.
+func Plan(ctx context.Context, store *message.Store, m *message.Message, take []*mail.Part) ([]Edit, error) {
 	return edits(m.Summary.Root, m.Size, take, func(offset int64) (io.ReadCloser, error) { return store.OpenMessage(ctx, m, offset) })
 }
 
-func edits(root *mail.Part, size int64, take []*mail.Part, open func(offset int64) (io.ReadCloser, error)) ([]edit, error) {
+func edits(root *mail.Part, size int64, take []*mail.Part, open func(offset int64) (io.ReadCloser, error)) ([]Edit, error) {
 	e := &editor{root: root, gone: map[*mail.Part]bool{}, open: open}
 	for _, p := range take {
 		e.gone[p] = true
@@ -58,11 +59,11 @@ func edits(root *mail.Part, size int64, take []*mail.Part, open func(offset int6
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(e.edits, func(a, b edit) int { return int(min(max(a.from-b.from, -1), 1)) })
+	slices.SortStableFunc(e.edits, func(a, b Edit) int { return int(min(max(a.from-b.from, -1), 1)) })
 	at := int64(0)
 	for _, x := range e.edits {
 		if x.from < at || x.to < x.from || x.to > size {
-			return nil, errShape
+			return nil, ErrShape
 		}
 		at = x.to
 	}
@@ -84,29 +85,29 @@ func (e *editor) read(from, to int64) ([]byte, error) {
 func (e *editor) alone() error {
 	p := e.root
 	if p.BodyOffset > 1<<20 {
-		return errShape
+		return ErrShape
 	}
 	head, err := e.read(0, p.BodyOffset)
 	if err != nil {
 		return err
 	}
 	if !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
-		return errShape
+		return ErrShape
 	}
 	for _, name := range []string{"Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "Content-ID", "Content-Description",
 		"Content-Language", "Content-Location", "Content-MD5", "Content-Duration"} {
 		for _, r := range mail.FieldRanges(head, name) {
-			e.edits = append(e.edits, edit{from: int64(r[0]), to: int64(r[1])})
+			e.edits = append(e.edits, Edit{from: int64(r[0]), to: int64(r[1])})
 		}
 	}
-	e.edits = append(e.edits, edit{from: p.BodyOffset - 2, to: p.BodyOffset + p.Size, write: func(b Block) ([]byte, error) { return newPart(b) }})
+	e.edits = append(e.edits, Edit{from: p.BodyOffset - 2, to: p.BodyOffset + p.Size, write: func(b Block) ([]byte, error) { return newPart(b) }})
 	return nil
 }
 
 // parts edits a mail of several parts.
 func (e *editor) parts() error {
 	if !strings.HasPrefix(e.root.Type, "multipart/") || len(e.root.Children) == 0 {
-		return errShape
+		return ErrShape
 	}
 	e.prune(e.root)
 	emptied := e.gone[e.root]
@@ -137,7 +138,7 @@ func (e *editor) parts() error {
 	if err != nil {
 		return err
 	}
-	e.edits = slices.Insert(e.edits, 0, edit{from: at, to: at, write: func(b Block) ([]byte, error) {
+	e.edits = slices.Insert(e.edits, 0, Edit{from: at, to: at, write: func(b Block) ([]byte, error) {
 		p, err := newPart(b)
 		return slices.Concat(mark, p, []byte("\r\n")), err
 	}})
@@ -180,14 +181,14 @@ func (e *editor) cut(p *mail.Part) error {
 		case err == nil || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 			return fmt.Errorf("after part at %d: %w", c.Offset, cmpErr(err))
 		}
-		e.edits = append(e.edits, edit{from: from, to: to})
+		e.edits = append(e.edits, Edit{from: from, to: to})
 	}
 	return nil
 }
 
 func cmpErr(err error) error {
 	if err == nil {
-		return errShape
+		return ErrShape
 	}
 	return err
 }
@@ -200,11 +201,11 @@ func (e *editor) delimiter(p *mail.Part) (at int64, line []byte, err error) {
 		return 0, nil, err
 	}
 	if !bytes.HasSuffix(b, []byte("\r\n")) {
-		return 0, nil, errShape
+		return 0, nil, ErrShape
 	}
 	i := bytes.LastIndexByte(b[:len(b)-2], '\n') + 1
 	if !bytes.HasPrefix(b[i:], []byte("--")) || i == 0 && from > 0 {
-		return 0, nil, errShape
+		return 0, nil, ErrShape
 	}
 	return from + int64(i), b[i:], nil
 }
@@ -241,85 +242,14 @@ func (e *editor) amend(p *mail.Part) (ok bool, err error) {
 	t := text{kind: p.Type, charset: p.Params["charset"], params: p.Params, encoding: p.Encoding, head: head,
 		body: mail.AppendDecoded(nil, p.Encoding, body)}
 	if strings.Contains(string(t.body), "-----BEGIN PGP ") {
-		return false, errSealed
+		return false, ErrSealed
 	}
 	if _, ok, err := t.with(Block{Heading: "é"}); err != nil || !ok {
 		return false, err
 	}
-	e.edits = append(e.edits, edit{from: p.Offset, to: p.BodyOffset + p.Size, write: func(b Block) ([]byte, error) {
+	e.edits = append(e.edits, Edit{from: p.Offset, to: p.BodyOffset + p.Size, write: func(b Block) ([]byte, error) {
 		out, _, err := t.with(b)
 		return out, err
 	}})
 	return true, nil
-}
-
-// common is what all recipients' messages share.
-type common struct {
-	ref   blob.Ref
-	size  int64
-	edits []edit
-	total int64 // of the message as it came
-}
-
-// keep writes what stays of m into one blob.
-func keep(ctx context.Context, store *message.Store, m *message.Message, edits []edit) (*common, error) {
-	w := store.Blobs.Create()
-	defer w.Abort()
-	c := &common{edits: edits, total: m.Size}
-	at := int64(0)
-	for _, x := range append(slices.Clone(edits), edit{from: m.Size, to: m.Size}) {
-		if x.from > at {
-			r, err := store.OpenMessage(ctx, m, at)
-			if err != nil {
-				return nil, err
-			}
-			n, err := io.CopyN(w, r, x.from-at)
-			r.Close()
-			if err != nil {
-				return nil, fmt.Errorf("octets %d to %d: %w", at, x.from, err)
-			}
-			c.size += n
-		}
-		at = x.to
-	}
-	ref, err := w.Commit(ctx)
-	c.ref = ref
-	return c, err
-}
-
-// message is the lightened message with the links of b in it.
-func (c *common) message(ctx context.Context, blobs *blob.Store, b Block) (*message.Draft, error) {
-	d := &message.Draft{}
-	var own []byte
-	var segs []message.Segment
-	at, taken := int64(0), int64(0)
-	for _, x := range append(slices.Clone(c.edits), edit{from: c.total, to: c.total}) {
-		if n := x.from - at; n > 0 {
-			segs = append(segs, message.Segment{Kind: message.Raw, Blob: c.ref.ID, Start: taken, Length: n})
-			taken += n
-		}
-		at = x.to
-		if x.write == nil {
-			continue
-		}
-		p, err := x.write(b)
-		if err != nil {
-			return nil, err
-		}
-		segs = append(segs, message.Segment{Kind: message.Raw, Start: int64(len(own)), Length: int64(len(p))})
-		own = append(own, p...)
-	}
-	ref, err := blobs.Put(ctx, own)
-	if err != nil {
-		return nil, err
-	}
-	d.Refs = []blob.Ref{ref}
-	for i := range segs {
-		if segs[i].Blob == 0 {
-			segs[i].Blob = ref.ID
-		}
-		d.Size += segs[i].Length
-	}
-	d.Segments = segs
-	return d, nil
 }

@@ -1,4 +1,4 @@
-package outgoing
+package lighten
 
 import (
 	"bytes"
@@ -51,7 +51,7 @@ func FuzzTakingAPartOutLeavesTheOthers(f *testing.F) {
 		}
 		es, err := edits(sum.Root, int64(len(raw)), []*mail.Part{take}, open)
 		if err != nil {
-			if !errors.Is(err, errShape) && !errors.Is(err, errSealed) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			if !errors.Is(err, ErrShape) && !errors.Is(err, ErrSealed) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Fatal(err)
 			}
 			return

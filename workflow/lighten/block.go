@@ -1,4 +1,4 @@
-package outgoing
+package lighten
 
 import (
 	"bytes"
@@ -20,8 +20,8 @@ import (
 
 // Block is what comes in the place of the files that were taken out.
 type Block struct {
-	Heading string // ends before the address
-	URL     string
+	Heading string   // ends before the address
+	URL     string   // "" is none
 	Lines   []string // one for each file
 }
 
@@ -29,7 +29,10 @@ type Block struct {
 // space, so that format=flowed leaves it alone (RFC 3676 §4.1).
 func (b Block) plain() string {
 	var s strings.Builder
-	s.WriteString("\r\n" + b.Heading + "\r\n" + b.URL + "\r\n")
+	s.WriteString("\r\n" + b.Heading + "\r\n")
+	if b.URL != "" {
+		s.WriteString(b.URL + "\r\n")
+	}
 	for _, l := range b.Lines {
 		s.WriteString("* " + strings.TrimSpace(l) + "\r\n")
 	}
@@ -40,7 +43,11 @@ func (b Block) plain() string {
 // charset the part around it has.
 func (b Block) markup() string {
 	var s strings.Builder
-	s.WriteString("\r\n<hr>\r\n<p>" + ascii(b.Heading) + "<br>\r\n<a href=\"" + ascii(b.URL) + "\">" + ascii(b.URL) + "</a></p>\r\n<ul>\r\n")
+	s.WriteString("\r\n<hr>\r\n<p>" + ascii(b.Heading))
+	if b.URL != "" {
+		s.WriteString("<br>\r\n<a href=\"" + ascii(b.URL) + "\">" + ascii(b.URL) + "</a>")
+	}
+	s.WriteString("</p>\r\n<ul>\r\n")
 	for _, l := range b.Lines {
 		s.WriteString("<li>" + ascii(l) + "</li>\r\n")
 	}
