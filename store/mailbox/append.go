@@ -34,6 +34,7 @@ type Incoming struct {
 	Prefix  []byte        // header lines of ours served before it: Return-Path, Received, …
 	Flags   []string
 	Date    time.Time // INTERNALDATE; zero is now
+	Shows   bool      // a program has its bytes: it takes nothing of the quota in mailboxes of programs
 }
 
 // Placed says where a message went.
@@ -59,11 +60,15 @@ func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID
 	if p.Thread, err = thread(ctx, tx, account, p.Email, in.Summary); err != nil {
 		return p, fmt.Errorf("thread: %w", err)
 	}
-	if _, err = tx.Exec(ctx, `INSERT INTO email (id, account, message, thread, size, expunged, prefix, sig) VALUES ($1, $2, $3, $4, $5, 0, $6, $7)`,
-		int64(p.Email), int64(account), int64(in.Message), int64(p.Thread), size, octets(in.Prefix), octets(in.Words)); err != nil {
+	if _, err = tx.Exec(ctx, `INSERT INTO email (id, account, message, thread, size, expunged, prefix, sig, shows) VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8)`,
+		int64(p.Email), int64(account), int64(in.Message), int64(p.Thread), size, octets(in.Prefix), octets(in.Words), number(in.Shows)); err != nil {
 		return p, err
 	}
-	if p.ModSeq, err = nextModSeq(ctx, tx, account, size); err != nil {
+	counts := size
+	if in.Shows {
+		counts = 0
+	}
+	if p.ModSeq, err = nextModSeq(ctx, tx, account, counts); err != nil {
 		return p, err
 	}
 	err = tx.QueryRow(ctx, `UPDATE mailbox SET uidnext = uidnext + 1, highest = $3, total = total + 1, unseen = unseen + $4, size = size + $5

@@ -135,7 +135,7 @@ func (s *Store) adopt(ctx context.Context, tx *store.Tx, account mail.AccountID,
 	if err != nil {
 		return e, err
 	}
-	if _, err := tx.Exec(ctx, `UPDATE mailbox_account SET used = used + $2 WHERE account = $1`, int64(account), e.Size); err != nil {
+	if err := weighMore(ctx, tx, account, e.Size); err != nil {
 		return e, err
 	}
 	tx.AfterCommit(func() { s.indexer.arrived(account) })

@@ -89,7 +89,7 @@ func (s *Store) bury(ctx context.Context, tx *store.Tx, m Mailbox, entries []Ent
 	freed := int64(0)
 	rows, err := tx.Query(ctx, `UPDATE email SET expunged = $1 WHERE expunged = 0
 		AND id IN (SELECT t.email FROM tombstone t WHERE t.mailbox = $2 AND t.modseq = $3)
-		AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.email = email.id) RETURNING size`, store.Micros(s.now()), int64(m.ID), int64(modseq))
+		AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.email = email.id) RETURNING CASE shows WHEN 1 THEN 0 ELSE size END`, store.Micros(s.now()), int64(m.ID), int64(modseq))
 	err = store.Each(rows, err, func(scan func(...any) error) error {
 		var n int64
 		err := scan(&n)
@@ -100,8 +100,7 @@ func (s *Store) bury(ctx context.Context, tx *store.Tx, m Mailbox, entries []Ent
 		return err
 	}
 	s.changed(tx, m.Account)
-	_, err = tx.Exec(ctx, `UPDATE mailbox_account SET used = used - $2 WHERE account = $1`, int64(m.Account), freed)
-	return err
+	return weighMore(ctx, tx, m.Account, -freed)
 }
 
 // Purge forgets emails that were expunged more than age ago (30 days), so that

@@ -181,6 +181,9 @@ func (s *Store) tellLeft(ctx context.Context, tx *store.Tx, box Mailbox, how How
 
 // tellPlaced is for COPY and MOVE: mails of a are in b, as dst.
 func (s *Store) tellPlaced(ctx context.Context, tx *store.Tx, a, b Mailbox, mails []Entry, dst []UID, move bool) error {
+	if err := reweigh(ctx, tx, a, b, mails, move); err != nil {
+		return err
+	}
 	if !move {
 		return s.tellCame(ctx, tx, b, Copied, dst...)
 	}

@@ -226,7 +226,7 @@ func (s *Service) place(ctx context.Context, tx *store.Tx, account mail.AccountI
 		return err
 	}
 	p, err := s.Mailboxes.Append(mailbox.Acting(ctx, box), tx, account, box, &mailbox.Incoming{Message: l.draft.ID, Size: l.draft.Size,
-		Summary: l.draft.Summary, Words: l.words, Flags: []string{`\Seen`}, Date: l.draft.Summary.Date})
+		Summary: l.draft.Summary, Words: l.words, Flags: []string{`\Seen`}, Date: l.draft.Summary.Date, Shows: true})
 	if err != nil {
 		return err
 	}
