@@ -82,7 +82,7 @@ const blockRoom = 32 << 10
 // ok is false when the mail must stay as it is: signed or encrypted, or nothing
 // in it is large enough.
 func Lighten(s *mail.Summary, size, limit int64) (take []*mail.Part, ok bool) {
-	if sealed(s) {
+	if Sealed(s) {
 		return nil, false
 	}
 	var files []*mail.Part
@@ -136,9 +136,9 @@ func takeable(p *mail.Part) bool {
 // shown says that the HTML of the mail shows the part.
 func shown(p *mail.Part) bool { return p.ID != "" && strings.HasPrefix(p.Type, "image/") }
 
-// sealed says that a changed octet would break a signature, or that the files
+// Sealed says that a changed octet would break a signature, or that the files
 // cannot be told from the rest.
-func sealed(s *mail.Summary) bool {
+func Sealed(s *mail.Summary) bool {
 	if strings.Contains(s.Preview, "-----BEGIN PGP ") {
 		return true
 	}

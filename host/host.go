@@ -42,6 +42,7 @@ import (
 	"colporteur/workflow/link"
 	"colporteur/workflow/notify"
 	"colporteur/workflow/outgoing"
+	"colporteur/workflow/tidy"
 	"colporteur/workflow/transfer"
 	"colporteur/workflow/trust"
 	"colporteur/workflow/upload"
@@ -95,6 +96,7 @@ type Host struct {
 	Gazette   *gazette.Service
 	Trust     *trust.Service
 	Outgoing  *outgoing.Service
+	Tidy      *tidy.Service
 	Places    *upload.Service
 	Gateway   *webgateway.Gateway
 	Keys      *keyring.Ring

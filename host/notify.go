@@ -6,7 +6,10 @@ import (
 
 	"colporteur/mail"
 	"colporteur/store"
+	"colporteur/store/queue"
+	"colporteur/workflow"
 	"colporteur/workflow/notify"
+	"colporteur/workflow/tidy"
 )
 
 // watchQuotas tells members whose mailbox is nearly full.
@@ -41,4 +44,14 @@ func (h *Host) Welcome(ctx context.Context, u mail.User) error {
 // Resumed mails a member that their suspension has ended.
 func (h *Host) Resumed(ctx context.Context, u mail.User, since time.Time) error {
 	return h.DB.Write(ctx, func(tx *store.Tx) error { return h.Notify.Resumed(ctx, tx, u, since) })
+}
+
+// wireTidy offers to move old photos into albums to members whose mailbox is
+// nearly full.
+func (h *Host) wireTidy(post *workflow.Post) {
+	h.Tidy = &tidy.Service{DB: h.DB, Mailboxes: h.Mailboxes, Messages: h.Messages, Albums: h.Albums, Queue: h.Queue, Post: post,
+		Asker: h.Questions, Owner: h.Accounts.OwnerIn, Now: h.opt.Now, Log: h.opt.Log}
+	h.Notify.Tidier = h.Tidy
+	h.Questions.To[tidy.Question] = h.Tidy
+	h.Queue.Handle(tidy.Job, queue.Options{Workers: 1, PerLane: 1}, h.Tidy.Work)
 }

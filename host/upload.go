@@ -30,8 +30,8 @@ func (h *Host) wireUpload(post *workflow.Post) {
 	}
 }
 
-// placeRoom is how much more the owner of a place may keep: mail and transfers
-// together stay within the account's quota.
+// placeRoom is how much more the owner of a place may keep: mail, transfers and
+// albums together stay within the account's quota.
 func (h *Host) placeRoom(ctx context.Context, p *upload.Place) (int64, error) {
 	limit, err := h.Accounts.Quota(ctx, p.Account)
 	if err != nil || limit == 0 {
@@ -42,6 +42,11 @@ func (h *Host) placeRoom(ctx context.Context, p *upload.Place) (int64, error) {
 		return 0, err
 	}
 	left = limit - left
+	albums, err := h.Albums.Size(ctx, p.Member)
+	if err != nil {
+		return 0, err
+	}
+	left -= albums
 	ts, err := h.Transfers.ListByMember(ctx, p.Member)
 	for _, t := range ts {
 		left -= t.Size()

@@ -53,6 +53,7 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	h.wireUpload(post)
 	h.wireFolders(post)
 	h.wireGazette()
+	h.wireTidy(post)
 	doubts := &vouch.Service{DB: h.DB, Links: h.Links, Mux: h.Mux, Asker: h.Questions, Now: now, Log: log}
 	h.Questions.To[vouch.Question] = doubts
 	check := &verify.Service{DB: h.DB, Mailboxes: h.Mailboxes, DNS: h.opt.DNS, Hostname: h.Config.Hostname, Now: now, Log: log}
@@ -88,6 +89,9 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 			return err
 		}
 		if err := h.Places.Removed(ctx, tx, account); err != nil {
+			return err
+		}
+		if err := h.Tidy.Removed(ctx, tx, account); err != nil {
 			return err
 		}
 		if err := h.Notify.Removed(ctx, tx, account); err != nil {

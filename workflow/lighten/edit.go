@@ -40,7 +40,8 @@ type editor struct {
 	edits []Edit
 }
 
-// Plan makes the edits that take parts out of m and put the links in.
+// Plan makes the edits that take parts out of m, which are of m.Summary, and put
+// a block in.
 func Plan(ctx context.Context, store *message.Store, m *message.Message, take []*mail.Part) ([]Edit, error) {
 	return edits(m.Summary.Root, m.Size, take, func(offset int64) (io.ReadCloser, error) { return store.OpenMessage(ctx, m, offset) })
 }
@@ -49,6 +50,15 @@ func edits(root *mail.Part, size int64, take []*mail.Part, open func(offset int6
 	e := &editor{root: root, gone: map[*mail.Part]bool{}, open: open}
 	for _, p := range take {
 		e.gone[p] = true
+	}
+	found := 0
+	root.Walk(func(p *mail.Part) {
+		if e.gone[p] {
+			found++
+		}
+	})
+	if found != len(e.gone) {
+		return nil, fmt.Errorf("%d parts to take out are not of this mail", len(e.gone)-found)
 	}
 	var err error
 	if e.gone[e.root] {

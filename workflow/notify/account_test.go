@@ -1,6 +1,8 @@
 package notify_test
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"strings"
 	"sync"
@@ -151,6 +153,65 @@ func TestTwoNodesThatLookTellOnce(t *testing.T) {
 		all.Wait()
 		h.Settle()
 		h.One(workflowtest.Ann.Address)
+	})
+}
+
+// mover is a notify.Tidier and its Offer.
+type mover struct {
+	looked int
+	nil    bool
+	err    error
+	asked  []string
+}
+
+func (m *mover) Find(context.Context, notify.Member) (notify.Offer, error) {
+	m.looked++
+	if m.nil || m.err != nil {
+		return nil, m.err
+	}
+	return m, nil
+}
+
+func (m *mover) Ask(_ context.Context, _ *store.Tx, n notify.Note) error {
+	m.asked = append(m.asked, n.Letter.Subject)
+	return nil
+}
+
+func TestMailboxThatFillsIsOfferedToBeTidiedInsteadOfToldWhenThatHelps(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		m := &mover{}
+		h.Notify.Tidier = m
+		fill := func(percent int64, asked, looked int) {
+			t.Helper()
+			h.Move(time.Second)
+			if err := h.Notify.Filled(t.Context(), notify.Member{User: workflowtest.Ann, Used: percent * 1e7, Quota: 1e9}); err != nil {
+				t.Fatal(err)
+			}
+			h.Settle()
+			if len(m.asked) != asked || m.looked != looked {
+				t.Errorf("at %d %%: asked %q, looked %d times; want %d and %d", percent, m.asked, m.looked, asked, looked)
+			}
+		}
+		fill(50, 0, 0)
+		fill(81, 1, 1)
+		fill(82, 1, 1) // they know: nobody looks
+		h.None()
+		m.nil = true
+		fill(96, 1, 2)
+		h.One(workflowtest.Ann.Address)
+		fill(10, 1, 2)
+		m.nil, m.err = false, errors.New("the disk is away")
+		fill(81, 1, 3)
+		h.One(workflowtest.Ann.Address)
+		fill(10, 1, 3)
+		m.err = nil
+		if err := h.DB.Write(t.Context(), func(tx *store.Tx) error {
+			return h.Notify.Choose(t.Context(), tx, workflowtest.Ann.ID, notify.Quota, notify.Never)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		fill(81, 1, 4)
+		h.None()
 	})
 }
 

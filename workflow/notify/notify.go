@@ -93,7 +93,9 @@ type Service struct {
 	Zone  *time.Location   // of the digest's hour; nil is the machine's
 	Now   func() time.Time // nil is time.Now
 	Log   *slog.Logger     // nil discards
-	Key   []byte           // 32 bytes that hide where members sign in from; nil: nobody is told of sign-ins
+	// Tidier makes an offer to who is told that their mailbox is nearly full; nil: nobody does.
+	Tidier Tidier
+	Key    []byte // 32 bytes that hide where members sign in from; nil: nobody is told of sign-ins
 
 	places memory
 }

@@ -17,6 +17,17 @@ const (
 	armed  = 75
 )
 
+// Tidier knows what could be moved out of a mailbox that is filling up.
+type Tidier interface {
+	// Find looks for it; nil when nothing is worth a question.
+	Find(ctx context.Context, m Member) (Offer, error)
+}
+
+// Offer is a question that takes the place of a note.
+type Offer interface {
+	Ask(ctx context.Context, tx *store.Tx, n Note) error
+}
+
 // Filled looks at how full a mailbox is, and tells its member once when it is
 // nearly full, and once when there is next to no room left.
 func (s *Service) Filled(ctx context.Context, m Member) error {
@@ -35,6 +46,13 @@ func (s *Service) Filled(ctx context.Context, m Member) error {
 	if err != nil || told >= level && (percent >= armed || told == 0) {
 		return err
 	}
+	var offer Offer
+	if s.Tidier != nil && level > told {
+		if offer, err = s.Tidier.Find(ctx, m); err != nil { // they are told all the same
+			s.log().WarnContext(ctx, "what could be moved is not known", "user", m.ID, "err", err)
+			offer = nil
+		}
+	}
 	err = s.DB.Write(ctx, func(tx *store.Tx) error {
 		if percent < armed {
 			_, err := tx.Exec(ctx, `DELETE FROM notify_quota WHERE account = $1`, int64(m.Account))
@@ -45,7 +63,14 @@ func (s *Service) Filled(ctx context.Context, m Member) error {
 		if err != nil || n == 0 {
 			return err // they know
 		}
-		return s.Tell(ctx, tx, quota(m, level, percent, fmt.Sprintf("%d/%d/%d", m.Account, level, store.Micros(s.now()))))
+		note := quota(m, level, percent, fmt.Sprintf("%d/%d/%d", m.Account, level, store.Micros(s.now())))
+		if when, err := s.when(ctx, tx, &note); err != nil || when == Never {
+			return err
+		}
+		if offer != nil {
+			return offer.Ask(ctx, tx, note)
+		}
+		return s.Tell(ctx, tx, note)
 	})
 	if err != nil {
 		return fmt.Errorf("quota of %d: %w", m.Account, err)
