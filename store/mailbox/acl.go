@@ -129,6 +129,9 @@ func (s *Store) grant(ctx context.Context, owner mail.AccountID, box ID, to mail
 		if err != nil {
 			return err
 		}
+		if err := rearrange(ctx, tx, owner, box); err != nil {
+			return err
+		}
 		s.changed(tx, owner)
 		s.changed(tx, to)
 		tx.AfterCommit(func() { s.granted.Add(1) })

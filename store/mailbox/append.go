@@ -60,8 +60,8 @@ func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID
 	if p.Thread, err = thread(ctx, tx, account, p.Email, in.Summary); err != nil {
 		return p, fmt.Errorf("thread: %w", err)
 	}
-	if _, err = tx.Exec(ctx, `INSERT INTO email (id, account, message, thread, size, expunged, prefix, sig, shows) VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8)`,
-		int64(p.Email), int64(account), int64(in.Message), int64(p.Thread), size, octets(in.Prefix), octets(in.Words), number(in.Shows)); err != nil {
+	if _, err = tx.Exec(ctx, `INSERT INTO email (id, account, message, thread, size, expunged, prefix, sig, shows, attached) VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9)`,
+		int64(p.Email), int64(account), int64(in.Message), int64(p.Thread), size, octets(in.Prefix), octets(in.Words), number(in.Shows), attached(in.Summary)); err != nil {
 		return p, err
 	}
 	counts := size
@@ -81,14 +81,22 @@ func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID
 	if date.IsZero() {
 		date = s.now()
 	}
-	if _, err = tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags, saved)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, int64(to), int64(p.UID), int64(p.Email), int64(in.Message), int64(p.Thread),
+	if _, err = tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags, saved, born)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $6)`, int64(to), int64(p.UID), int64(p.Email), int64(in.Message), int64(p.Thread),
 		int64(p.ModSeq), store.Micros(date), size, strings.Join(flags, " "), s.savedNow()); err != nil {
 		return p, err
 	}
 	s.changed(tx, account)
 	tx.AfterCommit(func() { s.indexer.arrived(account) })
 	return p, s.tellCame(ctx, tx, box, Appended, p.UID)
+}
+
+// attached is what email.attached says of a mail.
+func attached(sum *mail.Summary) int {
+	if sum == nil {
+		return 2
+	}
+	return number(sum.Attachment)
 }
 
 // savedNow is the save date of what comes into a mailbox now.

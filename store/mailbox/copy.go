@@ -41,20 +41,25 @@ func (s *Store) transfer(ctx context.Context, from ID, uids []UID, to ID, move b
 		if err := lockAccount(ctx, tx, a.Account); err != nil {
 			return err
 		}
-		entries, err := pick(ctx, tx, from, uids)
-		if err != nil {
-			return err
-		}
-		src, dst, err = s.place(ctx, tx, a.Account, from, to, entries, move)
-		if err != nil {
-			return err
-		}
-		return s.tellPlaced(ctx, tx, a, b, entries, dst, move)
+		src, dst, err = s.transferIn(ctx, tx, a, uids, b, move)
+		return err
 	})
 	if err != nil {
 		return nil, nil, 0, err
 	}
 	return src, dst, validity, nil
+}
+
+// transferIn is transfer where the account is locked.
+func (s *Store) transferIn(ctx context.Context, tx *store.Tx, a Mailbox, uids []UID, b Mailbox, move bool) (src, dst []UID, err error) {
+	entries, err := pick(ctx, tx, a.ID, uids)
+	if err != nil {
+		return nil, nil, err
+	}
+	if src, dst, err = s.place(ctx, tx, a.Account, a.ID, b.ID, entries, move); err != nil {
+		return nil, nil, err
+	}
+	return src, dst, s.tellPlaced(ctx, tx, a, b, entries, dst, move)
 }
 
 // place puts entries of one mailbox into another as well, and takes them out of
@@ -97,8 +102,8 @@ func (s *Store) place(ctx context.Context, tx *store.Tx, account mail.AccountID,
 	for _, q := range all {
 		// Written so that PostgreSQL knows the parameters' types: a bare $1 is text to it.
 		mailbox, uid, mod, saved := q.arg(int64(to)), q.arg(int64(at)), q.arg(int64(modseq)), q.arg(s.savedNow())
-		if _, err := tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags, saved)
-			SELECT mailbox - mailbox + `+mailbox+`, row_number() OVER (ORDER BY uid) - 1 + `+uid+`, email, message, thread, modseq - modseq + `+mod+`, date, size, flags, saved - saved + `+saved+`
+		if _, err := tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags, saved, born)
+			SELECT mailbox - mailbox + `+mailbox+`, row_number() OVER (ORDER BY uid) - 1 + `+uid+`, email, message, thread, modseq - modseq + `+mod+`, date, size, flags, saved - saved + `+saved+`, modseq - modseq + `+mod+`
 			FROM placement WHERE `+q.where, q.args...); err != nil {
 			return nil, nil, err
 		}
@@ -151,8 +156,8 @@ func unplace(ctx context.Context, tx *store.Tx, box ID, entries []Entry, modseq 
 func bequeath(ctx context.Context, tx *store.Tx, all []span, modseq ModSeq) error {
 	for _, q := range all {
 		mod := q.arg(int64(modseq))
-		if _, err := tx.Exec(ctx, `INSERT INTO tombstone (mailbox, uid, modseq, email, message, thread, date, size, flags)
-			SELECT mailbox, uid, modseq - modseq + `+mod+`, email, message, thread, date, size, flags FROM placement WHERE `+q.where, q.args...); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO tombstone (mailbox, uid, modseq, email, message, thread, date, size, flags, born, turned)
+			SELECT mailbox, uid, modseq - modseq + `+mod+`, email, message, thread, date, size, flags, born, turned FROM placement WHERE `+q.where, q.args...); err != nil {
 			return err
 		}
 	}

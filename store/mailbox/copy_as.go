@@ -40,32 +40,37 @@ func (s *Store) CopyAs(ctx context.Context, u mail.User, from Mailbox, uids []UI
 		if err := lockAccounts(ctx, tx, a.Account, b.Account); err != nil {
 			return err
 		}
-		entries, err := pick(ctx, tx, a.ID, uids)
-		if err != nil || len(entries) == 0 {
-			return err
-		}
-		copies, read, err := s.copiesAs(ctx, tx, u, a, entries, b, r)
-		if err != nil {
-			return err
-		}
-		if dst, err = s.fileCopies(ctx, tx, b, copies); err != nil {
-			return err
-		}
-		if err := addSeen(ctx, tx, b.ID, u.Account, dst, read); err != nil {
-			return err
-		}
-		if move {
-			if err := s.bury(ctx, tx, a, entries); err != nil {
-				return err
-			}
-		}
-		src = uidsOf(entries)
-		return s.tellPlaced(ctx, tx, a, b, entries, dst, move)
+		src, dst, err = s.copyAs(ctx, tx, u, a, uids, b, r, move)
+		return err
 	})
 	if err != nil {
 		return nil, nil, 0, err
 	}
 	return src, dst, validity, nil
+}
+
+// copyAs is CopyAs where both accounts are locked.
+func (s *Store) copyAs(ctx context.Context, tx *store.Tx, u mail.User, a Mailbox, uids []UID, b Mailbox, r Rights, move bool) (src, dst []UID, err error) {
+	entries, err := pick(ctx, tx, a.ID, uids)
+	if err != nil || len(entries) == 0 {
+		return nil, nil, err
+	}
+	copies, read, err := s.copiesAs(ctx, tx, u, a, entries, b, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if dst, err = s.fileCopies(ctx, tx, b, copies); err != nil {
+		return nil, nil, err
+	}
+	if err := addSeen(ctx, tx, b.ID, u.Account, dst, read); err != nil {
+		return nil, nil, err
+	}
+	if move {
+		if err := s.bury(ctx, tx, a, entries); err != nil {
+			return nil, nil, err
+		}
+	}
+	return uidsOf(entries), dst, s.tellPlaced(ctx, tx, a, b, entries, dst, move)
 }
 
 // lockAccounts takes the rows of two accounts, in the one order.
@@ -103,7 +108,7 @@ func (s *Store) copiesAs(ctx context.Context, tx *store.Tx, u mail.User, a Mailb
 			}
 			emails[c.Email] = known
 		}
-		c.Email, c.Thread = known.Email, known.Thread
+		c.Email, c.Thread, c.Date = known.Email, known.Thread, known.Date
 	}
 	return copies, read, nil
 }
@@ -111,8 +116,12 @@ func (s *Store) copiesAs(ctx context.Context, tx *store.Tx, u mail.User, a Mailb
 // adopt makes an email of another account one of this account too. What the
 // account has already, because it came back, is found again.
 func (s *Store) adopt(ctx context.Context, tx *store.Tx, account mail.AccountID, e Entry) (Entry, error) {
-	err := tx.QueryRow(ctx, `SELECT e.id, e.thread FROM email e JOIN email o ON o.message = e.message AND o.prefix = e.prefix
-		WHERE o.id = $1 AND e.account = $2 AND e.expunged = 0 LIMIT 1`, int64(e.Email), int64(account)).Scan(&e.Email, &e.Thread)
+	var date int64
+	err := tx.QueryRow(ctx, `SELECT e.id, e.thread, p.date FROM email e JOIN email o ON o.message = e.message AND o.prefix = e.prefix JOIN placement p ON p.email = e.id
+		WHERE o.id = $1 AND e.account = $2 AND e.expunged = 0 LIMIT 1`, int64(e.Email), int64(account)).Scan(&e.Email, &e.Thread, &date)
+	if err == nil {
+		e.Date = store.Time(date) // an email has one date of arrival, wherever it is
+	}
 	if !errors.Is(err, store.ErrNoRows) {
 		return e, err
 	}
@@ -129,8 +138,8 @@ func (s *Store) adopt(ctx context.Context, tx *store.Tx, account mail.AccountID,
 	if e.Thread, err = thread(ctx, tx, account, e.Email, &sum); err != nil {
 		return e, err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO email (id, account, message, thread, size, expunged, prefix, sig)
-		SELECT id - id + $1, account - account + $2, message, thread - thread + $3, size, 0, prefix, sig FROM email WHERE id = $4`,
+	_, err = tx.Exec(ctx, `INSERT INTO email (id, account, message, thread, size, expunged, prefix, sig, attached)
+		SELECT id - id + $1, account - account + $2, message, thread - thread + $3, size, 0, prefix, sig, attached FROM email WHERE id = $4`,
 		int64(e.Email), int64(account), int64(e.Thread), int64(was))
 	if err != nil {
 		return e, err
@@ -161,11 +170,11 @@ func (s *Store) fileCopies(ctx context.Context, tx *store.Tx, b Mailbox, copies 
 	}
 	s.changed(tx, b.Account)
 	saved := s.savedNow()
-	return dst, bulk(copies, 10, func(args []any, c Entry) []any {
+	return dst, bulk(copies, 11, func(args []any, c Entry) []any {
 		return append(args, int64(b.ID), int64(c.UID), int64(c.Email), int64(c.Message), int64(c.Thread), int64(modseq),
-			store.Micros(c.Date), c.Size, strings.Join(c.Flags, " "), saved)
+			store.Micros(c.Date), c.Size, strings.Join(c.Flags, " "), saved, int64(modseq))
 	}, func(values string, args []any) error {
-		_, err := tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags, saved) VALUES `+values, args...)
+		_, err := tx.Exec(ctx, `INSERT INTO placement (mailbox, uid, email, message, thread, modseq, date, size, flags, saved, born) VALUES `+values, args...)
 		return err
 	})
 }

@@ -106,6 +106,9 @@ func (s *Store) bury(ctx context.Context, tx *store.Tx, m Mailbox, entries []Ent
 // Purge forgets emails that were expunged more than age ago (30 days), so that
 // their content can be swept, and says how many.
 func (s *Store) Purge(ctx context.Context, age time.Duration) (total int, err error) {
+	if err := s.forget(ctx, age); err != nil {
+		return 0, err
+	}
 	limit := store.Micros(s.now().Add(-age))
 	for {
 		var n int64

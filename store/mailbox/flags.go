@@ -118,7 +118,6 @@ func (s *Store) SetFlags(ctx context.Context, box ID, uids []UID, op FlagOp, fla
 		return nil, nil, nil
 	}
 	err = s.write(ctx, func(tx *store.Tx) error {
-		now, modified = nil, nil
 		m, err := byID(ctx, tx, box)
 		if err != nil {
 			return err
@@ -126,77 +125,87 @@ func (s *Store) SetFlags(ctx context.Context, box ID, uids []UID, op FlagOp, fla
 		if err := lockAccount(ctx, tx, m.Account); err != nil {
 			return err
 		}
-		entries, err := pick(ctx, tx, box, uids)
-		if err != nil {
-			return err
-		}
-		unseen := 0
-		var touched []int                 // indexes of now
-		groups := map[string][]UID{}      // of UIDs, by the flags they had
-		become := map[string]([]string){} // few sets of flags are in use at a time
-		for _, e := range entries {
-			if unchangedSince > 0 && e.ModSeq > unchangedSince {
-				modified = append(modified, e.UID)
-				continue
-			}
-			was := strings.Join(e.Flags, " ")
-			fresh, ok := become[was]
-			if !ok {
-				if fresh = op.apply(e.Flags, flags); len(fresh) > maxFlags {
-					return mail.Refuse(mail.TooMany, "mailbox-many-flags", "Max", maxFlags)
-				}
-				become[was] = fresh
-			}
-			if is := strings.Join(fresh, " "); is != was {
-				unseen += number(hasFlag(e.Flags, seen)) - number(hasFlag(fresh, seen))
-				e.Flags = fresh
-				groups[was] = append(groups[was], e.UID)
-				touched = append(touched, len(now))
-			}
-			now = append(now, e)
-		}
-		if len(touched) == 0 {
-			return nil
-		}
-		modseq, err := nextModSeq(ctx, tx, m.Account, 0)
-		if err != nil {
-			return err
-		}
-		for _, i := range touched {
-			now[i].ModSeq = modseq
-		}
-		whole := []span(nil)
-		if len(modified) == 0 && len(groups) <= maxGroups {
-			// What has certain flags among all that were asked for is one group: no UID
-			// has to be bound.
-			if whole, err = spans(ctx, tx, box, uidsOf(entries)); err != nil {
-				return err
-			}
-		}
-		for was, uids := range groups {
-			some := whole
-			if some == nil {
-				if some, err = spans(ctx, tx, box, uids); err != nil {
-					return err
-				}
-			}
-			for _, q := range some {
-				had, is, mod := q.arg(was), q.arg(strings.Join(become[was], " ")), q.arg(int64(modseq))
-				if _, err := tx.Exec(ctx, `UPDATE placement SET flags = `+is+`, modseq = `+mod+` WHERE `+q.where+` AND flags = `+had, q.args...); err != nil {
-					return err
-				}
-			}
-		}
-		s.changed(tx, m.Account)
-		if err := count(ctx, tx, box, modseq, 0, unseen, 0); err != nil {
-			return err
-		}
-		return s.tellFlags(ctx, tx, m, entries, now)
+		now, modified, err = s.setFlags(ctx, tx, m, uids, op, flags, unchangedSince)
+		return err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	return now, modified, nil
+}
+
+// setFlags is SetFlags where the account is locked and the flags are in order.
+func (s *Store) setFlags(ctx context.Context, tx *store.Tx, m Mailbox, uids []UID, op FlagOp, flags []string, unchangedSince ModSeq) (now []Entry, modified []UID, err error) {
+	entries, err := pick(ctx, tx, m.ID, uids)
+	if err != nil {
+		return nil, nil, err
+	}
+	unseen := 0
+	var touched []int                 // indexes of now
+	groups := map[string][]UID{}      // of UIDs, by the flags they had
+	become := map[string]([]string){} // few sets of flags are in use at a time
+	for _, e := range entries {
+		if unchangedSince > 0 && e.ModSeq > unchangedSince {
+			modified = append(modified, e.UID)
+			continue
+		}
+		was := strings.Join(e.Flags, " ")
+		fresh, ok := become[was]
+		if !ok {
+			if fresh = op.apply(e.Flags, flags); len(fresh) > maxFlags {
+				return nil, nil, mail.Refuse(mail.TooMany, "mailbox-many-flags", "Max", maxFlags)
+			}
+			become[was] = fresh
+		}
+		if is := strings.Join(fresh, " "); is != was {
+			unseen += number(hasFlag(e.Flags, seen)) - number(hasFlag(fresh, seen))
+			e.Flags = fresh
+			groups[was] = append(groups[was], e.UID)
+			touched = append(touched, len(now))
+		}
+		now = append(now, e)
+	}
+	if len(touched) == 0 {
+		return now, modified, nil
+	}
+	modseq, err := nextModSeq(ctx, tx, m.Account, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, i := range touched {
+		now[i].ModSeq = modseq
+	}
+	whole := []span(nil)
+	if len(modified) == 0 && len(groups) <= maxGroups {
+		// What has certain flags among all that were asked for is one group: no UID
+		// has to be bound.
+		if whole, err = spans(ctx, tx, m.ID, uidsOf(entries)); err != nil {
+			return nil, nil, err
+		}
+	}
+	for was, uids := range groups {
+		some := whole
+		if some == nil {
+			if some, err = spans(ctx, tx, m.ID, uids); err != nil {
+				return nil, nil, err
+			}
+		}
+		for _, q := range some {
+			turned := "" // see changes.go
+			if isHidden(was) != hasFlag(become[was], deleted) {
+				turned = `, turned = ` + q.arg(int64(modseq))
+			}
+			had, is, mod := q.arg(was), q.arg(strings.Join(become[was], " ")), q.arg(int64(modseq))
+			if _, err := tx.Exec(ctx, `UPDATE placement SET flags = `+is+`, modseq = `+mod+turned+` WHERE `+q.where+` AND flags = `+had, q.args...); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	s.changed(tx, m.Account)
+	if err := count(ctx, tx, m.ID, modseq, 0, unseen, 0); err != nil {
+		return nil, nil, err
+	}
+	return now, modified, s.tellFlags(ctx, tx, m, entries, now)
 }
 
 // maxGroups is how many sets of flags are told apart by the database.

@@ -39,6 +39,9 @@ func (s *Store) CreateAs(ctx context.Context, account mail.AccountID, name strin
 			return err
 		}
 		if r != "" {
+			if err := revise(ctx, tx, account, `role = $3`, string(r)); err != nil {
+				return err
+			}
 			if _, err := tx.Exec(ctx, `UPDATE mailbox SET role = '' WHERE account = $1 AND role = $2`, int64(account), string(r)); err != nil {
 				return err
 			}
@@ -152,6 +155,9 @@ func (s *Store) Rename(ctx context.Context, account mail.AccountID, from, to str
 			if err := follow(ctx, tx, account, m.Name, name); err != nil {
 				return err
 			}
+			if err := revise(ctx, tx, account, `id = $3`, int64(m.ID)); err != nil {
+				return err
+			}
 		}
 		return s.tellNames(ctx, tx, all)
 	})
@@ -201,13 +207,14 @@ func (s *Store) Remove(ctx context.Context, account mail.AccountID, name string)
 		if err := s.tellEnd(ctx, tx, box, entries); err != nil {
 			return err
 		}
+		if err := s.remember(ctx, tx, box); err != nil {
+			return err
+		}
 		if err := leave(ctx, tx, box); err != nil {
 			return err
 		}
-		for _, q := range []string{`DELETE FROM tombstone WHERE mailbox = $1`, `DELETE FROM mailbox WHERE id = $1`} {
-			if _, err := tx.Exec(ctx, q, int64(box.ID)); err != nil {
-				return err
-			}
+		if _, err := tx.Exec(ctx, `DELETE FROM mailbox WHERE id = $1`, int64(box.ID)); err != nil {
+			return err
 		}
 		s.changed(tx, account)
 		return nil

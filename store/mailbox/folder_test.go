@@ -57,13 +57,16 @@ func TestDeletingAnAccountLeavesNothingOfIt(t *testing.T) {
 		gone := h.deliver("INBOX", letter)
 		_, err := h.Expunge(h.Context(), h.box("INBOX").ID, []mailbox.UID{gone.UID}, false)
 		h.must(err)
+		h.create("Old")
+		h.deliver("Old", letter)
+		h.must(h.Remove(h.Context(), h.account, "Old"))
 		h.open(8, "fr")
 		kept, err := h.Get(h.Context(), 8, "INBOX")
 		h.must(err)
 		_, err = h.tryDeliver(h.Context(), 8, kept.ID, letter)
 		h.must(err)
 		h.must(h.DB.Write(h.Context(), func(tx *store.Tx) error { return h.DeleteAccount(h.Context(), tx, h.account) }))
-		for table, want := range map[string]int{"mailbox_account": 1, "mailbox": 6, "email": 1, "placement": 1, "tombstone": 0, "thread_ref": 1} {
+		for table, want := range map[string]int{"mailbox_account": 1, "mailbox": 6, "email": 1, "placement": 1, "tombstone": 0, "mailbox_gone": 0, "thread_ref": 1} {
 			var n int
 			h.must(h.DB.Read(h.Context(), func(tx *store.Tx) error {
 				return tx.QueryRow(h.Context(), `SELECT count(*) FROM `+table).Scan(&n)

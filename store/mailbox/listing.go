@@ -69,13 +69,13 @@ func (s *Store) Folders(ctx context.Context, u mail.User) (list []Folder, err er
 	for name := range subscribed {
 		list = append(list, Folder{Mailbox: Mailbox{Account: u.Account, Subscribed: true}, Shown: name})
 	}
-	slices.SortStableFunc(list, func(a, b Folder) int {
-		if c := cmp.Compare(b.inbox(), a.inbox()); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.Shown, b.Shown)
-	})
+	slices.SortStableFunc(list, func(a, b Folder) int { return byName(&a, &b) })
 	return list, nil
+}
+
+// byName is the order of lists.
+func byName(a, b *Folder) int {
+	return cmp.Or(cmp.Compare(b.inbox(), a.inbox()), cmp.Compare(a.Shown, b.Shown))
 }
 
 func (f *Folder) inbox() int { return number(f.Shown == "INBOX") }

@@ -58,7 +58,8 @@ type Store struct {
 	seen    seenCache
 	granted atomic.Uint64
 
-	cards cardCache
+	cards  cardCache
+	wholes wholeCache
 }
 
 // Role of a mailbox (RFC 6154, RFC 8621 §2); "" has none.
@@ -158,8 +159,8 @@ func (s *Store) insert(ctx context.Context, tx *store.Tx, account mail.AccountID
 		return 0, fmt.Errorf("account %d: %w", account, missing(err))
 	}
 	id := ID(store.NewID())
-	_, err = tx.Exec(ctx, `INSERT INTO mailbox (id, account, name, role, uidvalidity, uidnext, highest, total, unseen, size)
-		VALUES ($1, $2, $3, $4, $5, 1, $6, 0, 0, 0)`, int64(id), int64(account), name, string(r), validity, modseq)
+	_, err = tx.Exec(ctx, `INSERT INTO mailbox (id, account, name, role, uidvalidity, uidnext, highest, total, unseen, size, born, revised)
+		VALUES ($1, $2, $3, $4, $5, 1, $6, 0, 0, 0, $6, $6)`, int64(id), int64(account), name, string(r), validity, modseq)
 	if err != nil {
 		return id, err
 	}
@@ -171,6 +172,8 @@ func (s *Store) DeleteAccount(ctx context.Context, tx *store.Tx, account mail.Ac
 	for _, q := range append(ofAccount,
 		`DELETE FROM placement WHERE mailbox IN (SELECT id FROM mailbox WHERE account = $1)`,
 		`DELETE FROM tombstone WHERE mailbox IN (SELECT id FROM mailbox WHERE account = $1)`,
+		`DELETE FROM tombstone WHERE mailbox IN (SELECT id FROM mailbox_gone WHERE account = $1)`,
+		`DELETE FROM mailbox_gone WHERE account = $1`,
 		`DELETE FROM mailbox WHERE account = $1`,
 		`DELETE FROM search_page WHERE block IN (SELECT id FROM search_block WHERE account = $1)`,
 		`DELETE FROM search_column WHERE block IN (SELECT id FROM search_block WHERE account = $1)`,

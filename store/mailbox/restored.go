@@ -20,7 +20,7 @@ const leap = 1 << 20
 // backup, which programs still show.
 func (s *Store) Restored(ctx context.Context) error {
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Exec(ctx, `UPDATE mailbox_account SET modseq = modseq + $1`, leap); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE mailbox_account SET modseq = modseq + $1, floor = modseq + $1, shared = modseq + $1`, leap); err != nil {
 			return fmt.Errorf("restored: %w", err)
 		}
 		if _, err := tx.Exec(ctx, `INSERT INTO tombstone (mailbox, uid, modseq, email, size)

@@ -51,7 +51,6 @@ func (s *Store) SetSeen(ctx context.Context, box ID, viewer mail.AccountID, uids
 		return nil, nil, nil
 	}
 	err = s.write(ctx, func(tx *store.Tx) error {
-		now, modified = nil, nil
 		m, err := byID(ctx, tx, box)
 		if err != nil {
 			return err
@@ -59,57 +58,63 @@ func (s *Store) SetSeen(ctx context.Context, box ID, viewer mail.AccountID, uids
 		if err := lockAccount(ctx, tx, m.Account); err != nil {
 			return err
 		}
-		have, err := readSeen(ctx, tx, box, viewer)
-		if err != nil {
-			return err
-		}
-		entries, err := pick(ctx, tx, box, uids)
-		if err != nil {
-			return err
-		}
-		var change []UID
-		var at []int // indexes of now
-		for _, e := range entries {
-			if unchangedSince > 0 && e.ModSeq > unchangedSince {
-				modified = append(modified, e.UID)
-				continue
-			}
-			if have.Contains(e.UID) != on {
-				change, at = append(change, e.UID), append(at, len(now))
-			}
-			now = append(now, e)
-		}
-		if len(change) == 0 {
-			return nil
-		}
-		modseq, err := nextModSeq(ctx, tx, m.Account, 0)
-		if err != nil {
-			return err
-		}
-		for _, i := range at {
-			now[i].ModSeq = modseq
-		}
-		for _, r := range MakeUIDSet(change...).Ranges() {
-			if _, err := tx.Exec(ctx, `UPDATE placement SET modseq = $1 WHERE mailbox = $2 AND uid BETWEEN $3 AND $4`,
-				int64(modseq), int64(box), int64(r.First), int64(r.Last)); err != nil {
-				return err
-			}
-		}
-		if set := MakeUIDSet(change...); on {
-			have = have.Or(set)
-		} else {
-			have = have.Minus(set)
-		}
-		if err := writeSeen(ctx, tx, box, viewer, have); err != nil {
-			return err
-		}
-		s.changed(tx, m.Account)
-		return count(ctx, tx, box, modseq, 0, 0, 0)
+		now, modified, err = s.setSeen(ctx, tx, m, viewer, uids, on, unchangedSince)
+		return err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	return now, modified, nil
+}
+
+// setSeen is SetSeen where the account is locked.
+func (s *Store) setSeen(ctx context.Context, tx *store.Tx, m Mailbox, viewer mail.AccountID, uids []UID, on bool, unchangedSince ModSeq) (now []Entry, modified []UID, err error) {
+	have, err := readSeen(ctx, tx, m.ID, viewer)
+	if err != nil {
+		return nil, nil, err
+	}
+	entries, err := pick(ctx, tx, m.ID, uids)
+	if err != nil {
+		return nil, nil, err
+	}
+	var change []UID
+	var at []int // indexes of now
+	for _, e := range entries {
+		if unchangedSince > 0 && e.ModSeq > unchangedSince {
+			modified = append(modified, e.UID)
+			continue
+		}
+		if have.Contains(e.UID) != on {
+			change, at = append(change, e.UID), append(at, len(now))
+		}
+		now = append(now, e)
+	}
+	if len(change) == 0 {
+		return now, modified, nil
+	}
+	modseq, err := nextModSeq(ctx, tx, m.Account, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, i := range at {
+		now[i].ModSeq = modseq
+	}
+	for _, r := range MakeUIDSet(change...).Ranges() {
+		if _, err := tx.Exec(ctx, `UPDATE placement SET modseq = $1 WHERE mailbox = $2 AND uid BETWEEN $3 AND $4`,
+			int64(modseq), int64(m.ID), int64(r.First), int64(r.Last)); err != nil {
+			return nil, nil, err
+		}
+	}
+	if set := MakeUIDSet(change...); on {
+		have = have.Or(set)
+	} else {
+		have = have.Minus(set)
+	}
+	if err := writeSeen(ctx, tx, m.ID, viewer, have); err != nil {
+		return nil, nil, err
+	}
+	s.changed(tx, m.Account)
+	return now, modified, count(ctx, tx, m.ID, modseq, 0, 0, 0)
 }
 
 // ShownFlags are an entry's flags as somebody sees them who has read the mails

@@ -20,6 +20,7 @@ type Snapshot struct {
 	start    []int // how many rows stand before each chunk
 	uids     *UIDSet
 	keywords []string
+	latest   *latest // made when somebody asks; shared by snapshots with the same mails
 }
 
 // chunkRows is how many rows a chunk has at most.
@@ -64,7 +65,7 @@ func makeChunk(rows []row) *chunk {
 
 // newSnapshot takes rows by rising UID.
 func newSnapshot(box Mailbox, rows []row, keywords []string) *Snapshot {
-	n := &Snapshot{box: box, keywords: keywords}
+	n := &Snapshot{box: box, keywords: keywords, latest: &latest{}}
 	var b uidSetBuilder
 	for some := range slices.Chunk(rows, chunkRows) {
 		n.chunks = append(n.chunks, makeChunk(slices.Clip(some)))
@@ -89,7 +90,7 @@ func (n *Snapshot) count() {
 // with is the snapshot after changed rows came or were changed, and gone left.
 // Both may name what the snapshot knows already.
 func (n *Snapshot) with(box Mailbox, changed []row, gone *UIDSet, keywords []string) *Snapshot {
-	next := &Snapshot{box: box, keywords: keywords, uids: n.uids}
+	next := &Snapshot{box: box, keywords: keywords, uids: n.uids, latest: &latest{}}
 	gone = gone.And(n.uids)
 	fresh := make([]UID, 0, len(changed))
 	for i := range changed {
@@ -100,6 +101,7 @@ func (n *Snapshot) with(box Mailbox, changed []row, gone *UIDSet, keywords []str
 	if gone.Len() > 0 || len(fresh) > 0 {
 		next.uids = n.uids.Minus(gone).Or(MakeUIDSet(fresh...))
 	}
+	same := next.uids == n.uids && n.sameMarks(changed)
 	for i, c := range n.chunks {
 		// The rows of this chunk's stretch of UIDs; the last chunk has no end.
 		k := len(changed)
@@ -119,7 +121,18 @@ func (n *Snapshot) with(box Mailbox, changed []row, gone *UIDSet, keywords []str
 		next.add(merge(nil, changed, gone))
 	}
 	next.count()
+	if same {
+		next.latest = n.latest
+	}
 	return next
+}
+
+// sameMarks says whether of these rows, which n has, none got \Deleted or lost it.
+func (n *Snapshot) sameMarks(changed []row) bool {
+	return !slices.ContainsFunc(changed, func(r row) bool {
+		was, ok := n.Find(r.uid)
+		return !ok || isMarked(was.Flags) != isMarked(*r.flags)
+	})
 }
 
 // merge puts changed into rows and takes gone out.

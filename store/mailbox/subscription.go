@@ -20,28 +20,57 @@ const maxSubscriptions = 2 * MaxBoxes
 // mailbox has, goes with it.
 func (s *Store) Subscribe(ctx context.Context, account mail.AccountID, name string, on bool) error {
 	name = store.Clean(Name(name))
-	return s.write(ctx, func(tx *store.Tx) error {
-		s.changed(tx, account)
-		if !on {
-			_, err := tx.Exec(ctx, `DELETE FROM subscription WHERE account = $1 AND name = $2`, int64(account), name)
+	// Whose state shows it: the account's that the mailbox is in.
+	owner, local := account, name
+	if IsShared(name) {
+		var err error
+		if owner, local, err = s.neighbour(ctx, mail.User{Account: account}, name); mail.Is(err, mail.NotFound) {
+			owner = 0
+		} else if err != nil {
 			return err
 		}
-		if !IsShared(name) {
-			if _, err := s.get(ctx, tx, account, name); err != nil {
+	}
+	return s.write(ctx, func(tx *store.Tx) error {
+		if owner != 0 {
+			if err := lockAccount(ctx, tx, owner); err != nil {
 				return err
 			}
 		}
-		var n int
-		if err := tx.QueryRow(ctx, `SELECT count(*) FROM subscription WHERE account = $1`, int64(account)).Scan(&n); err != nil {
+		changed, err := s.subscribe(ctx, tx, account, name, on)
+		if err != nil || !changed {
 			return err
 		}
-		if n >= maxSubscriptions {
-			return mail.Refuse(mail.TooMany, "kind-too-many")
+		s.changed(tx, account)
+		if owner == 0 {
+			return nil
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO subscription (account, name, asked) VALUES ($1, $2, 1)
-			ON CONFLICT (account, name) DO UPDATE SET asked = 1`, int64(account), name)
-		return err
+		s.changed(tx, owner)
+		return revise(ctx, tx, owner, `name = $3`, local)
 	})
+}
+
+func (s *Store) subscribe(ctx context.Context, tx *store.Tx, account mail.AccountID, name string, on bool) (changed bool, err error) {
+	if !on {
+		n, err := tx.Exec(ctx, `DELETE FROM subscription WHERE account = $1 AND name = $2`, int64(account), name)
+		return n > 0, err
+	}
+	if !IsShared(name) {
+		if _, err := s.get(ctx, tx, account, name); err != nil {
+			return false, err
+		}
+	}
+	var n int
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM subscription WHERE account = $1`, int64(account)).Scan(&n); err != nil {
+		return false, err
+	}
+	if n >= maxSubscriptions {
+		return false, mail.Refuse(mail.TooMany, "kind-too-many")
+	}
+	fresh, err := tx.Exec(ctx, `INSERT INTO subscription (account, name, asked) VALUES ($1, $2, 1) ON CONFLICT DO NOTHING`, int64(account), name)
+	if err == nil && fresh == 0 {
+		_, err = tx.Exec(ctx, `UPDATE subscription SET asked = 1 WHERE account = $1 AND name = $2`, int64(account), name)
+	}
+	return fresh > 0, err
 }
 
 // subscriptions are the names an account is subscribed to.
