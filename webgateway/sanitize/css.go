@@ -1,0 +1,199 @@
+package sanitize
+
+import (
+	"strings"
+
+	"github.com/tdewolff/parse/v2"
+	"github.com/tdewolff/parse/v2/css"
+	"golang.org/x/net/html"
+)
+
+// declarations are the properties that a mail may set. None of them loads, none
+// draws outside of the mail.
+var declarations = func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range strings.Fields(`background-color border-collapse border-spacing border-radius box-sizing caption-side clear color direction display empty-cells
+		float font font-family font-size font-stretch font-style font-variant font-weight height letter-spacing line-height list-style-type list-style-position
+		max-height max-width min-height min-width mso-line-height-rule mso-table-lspace mso-table-rspace opacity overflow overflow-wrap page-break-after page-break-before page-break-inside
+		table-layout text-align text-decoration text-decoration-color text-decoration-line text-decoration-style text-indent text-transform text-overflow unicode-bidi vertical-align
+		visibility white-space width word-break word-spacing word-wrap background`) {
+		m[name] = true
+	}
+	for _, side := range []string{"", "-top", "-right", "-bottom", "-left"} {
+		m["margin"+side], m["padding"+side], m["border"+side] = true, true, true
+		for _, what := range []string{"-color", "-style", "-width"} {
+			m["border"+side+what] = true
+		}
+	}
+	return m
+}()
+
+// functions that a value may have.
+var functions = map[string]bool{"rgb(": true, "rgba(": true, "hsl(": true, "hsla(": true}
+
+// value is the text of a declaration's value; false when something in it might
+// load, run or be read differently.
+func value(tokens []css.Token) (string, bool) {
+	var b strings.Builder
+	for _, t := range tokens {
+		s := string(t.Data)
+		switch t.TokenType {
+		case css.FunctionToken:
+			if !functions[strings.ToLower(s)] {
+				return "", false
+			}
+		case css.IdentToken, css.NumberToken, css.PercentageToken, css.DimensionToken, css.HashToken, css.CommaToken, css.WhitespaceToken,
+			css.RightParenthesisToken, css.StringToken:
+		case css.DelimToken:
+			if s != "!" && s != "/" && s != "-" && s != "+" && s != "." {
+				return "", false
+			}
+		default: // url(…), bad ones, blocks
+			return "", false
+		}
+		// Escapes say in other letters what is on no list.
+		if strings.ContainsAny(s, "\\<>{};\x00\r\n") {
+			return "", false
+		}
+		b.WriteString(s)
+	}
+	v := strings.TrimSpace(b.String())
+	return v, v != "" && len(v) <= 500
+}
+
+// declaration is one that may stay.
+func declaration(name string, tokens []css.Token) (string, bool) {
+	name = strings.ToLower(name)
+	v, ok := value(tokens)
+	if !ok || !declarations[name] {
+		return "", false
+	}
+	low := strings.ToLower(v)
+	switch name {
+	case "display":
+		ok = low == "none" || strings.HasPrefix(low, "block") || strings.HasPrefix(low, "inline") || strings.HasPrefix(low, "table") || strings.HasPrefix(low, "list-item")
+	case "background":
+		name = "background-color" // colours are all that is left of it
+		ok = !strings.ContainsAny(low, " ,/") || strings.HasPrefix(low, "rgb")
+	}
+	return name + ":" + v, ok
+}
+
+// inline is a style attribute with what may stay.
+func inline(s string) string {
+	if len(s) > 10_000 {
+		return ""
+	}
+	p := css.NewParser(parse.NewInputString(s), true)
+	var list []string
+	for range 1000 {
+		g, _, data := p.Next()
+		if g == css.ErrorGrammar {
+			if p.Err() != nil && !p.HasParseError() {
+				break
+			}
+			continue
+		}
+		if g != css.DeclarationGrammar {
+			continue
+		}
+		if d, ok := declaration(string(data), p.Values()); ok {
+			list = append(list, d)
+		}
+	}
+	return strings.Join(list, ";")
+}
+
+// style writes a style element with the rules that may stay: selectors of plain
+// names, and @media.
+func (c *cleaner) style(n *html.Node) {
+	sheet := text(n)
+	if len(sheet) > 200_000 {
+		return
+	}
+	out := rules(sheet)
+	if out == "" || strings.ContainsAny(out, "<\\") {
+		return
+	}
+	c.out.WriteString("<style>" + out + "</style>")
+}
+
+func rules(sheet string) string {
+	sheet = strings.NewReplacer("<!--", " ", "-->", " ").Replace(sheet)
+	p := css.NewParser(parse.NewInputString(sheet), false)
+	var b strings.Builder
+	var selectors []string
+	depth, skip := 0, 0 // of @media that stay; of at-rules that do not
+	open := false       // a rule that stays
+	for range 20_000 {
+		g, _, data := p.Next()
+		switch g {
+		case css.ErrorGrammar:
+			if p.Err() != nil && !p.HasParseError() {
+				if open {
+					b.WriteByte('}')
+				}
+				b.WriteString(strings.Repeat("}", depth))
+				return b.String()
+			}
+		case css.BeginAtRuleGrammar:
+			query, ok := prelude(p.Values())
+			if skip > 0 || !strings.EqualFold(string(data), "@media") || !ok || depth > 0 {
+				skip++
+				continue
+			}
+			depth++
+			b.WriteString("@media " + query + "{")
+		case css.EndAtRuleGrammar:
+			if skip > 0 {
+				skip--
+			} else if depth > 0 {
+				depth--
+				b.WriteByte('}')
+			}
+		case css.QualifiedRuleGrammar, css.BeginRulesetGrammar:
+			if s, ok := prelude(p.Values()); ok && skip == 0 {
+				selectors = append(selectors, s)
+			}
+			if g == css.BeginRulesetGrammar {
+				if open = len(selectors) > 0; open {
+					b.WriteString(strings.Join(selectors, ",") + "{")
+				}
+				selectors = nil
+			}
+		case css.DeclarationGrammar:
+			if d, ok := declaration(string(data), p.Values()); ok && open {
+				b.WriteString(d + ";")
+			}
+		case css.EndRulesetGrammar:
+			if open {
+				b.WriteByte('}')
+			}
+			open = false
+		}
+	}
+	return "" // too many
+}
+
+// prelude is a selector or a media query of plain words.
+func prelude(tokens []css.Token) (string, bool) {
+	var b strings.Builder
+	for _, t := range tokens {
+		s := string(t.Data)
+		switch t.TokenType {
+		case css.IdentToken, css.HashToken, css.ColonToken, css.CommaToken, css.WhitespaceToken, css.DimensionToken, css.NumberToken, css.LeftParenthesisToken, css.RightParenthesisToken:
+		case css.DelimToken:
+			if s != "." && s != "*" && s != ">" && s != "+" {
+				return "", false
+			}
+		default: // attribute selectors ask what a mail has; functions are none of a mail's business
+			return "", false
+		}
+		if strings.ContainsAny(s, "\\<{};\"'") {
+			return "", false
+		}
+		b.WriteString(s)
+	}
+	s := strings.TrimSpace(b.String())
+	return s, s != "" && len(s) <= 500
+}
