@@ -27,6 +27,7 @@ type login struct {
 	salt     []byte
 	apps     []AppPassword
 	seen     time.Time // when this member last signed in from this network
+	own      bool      // only the member's own password will do
 }
 
 // known says whether the member has signed in from here before. It keeps the
@@ -38,13 +39,29 @@ func (l *login) known(now time.Time) bool { return !l.seen.IsZero() && now.Sub(l
 // after the same time), Suspended (password right), RateLimited (too many
 // failures from this address, or for this name from unknown addresses).
 func (s *Service) Login(ctx context.Context, name, password string, c mail.Client) (mail.User, error) {
+	u, _, err := s.attempt(ctx, name, password, c, false)
+	return u, err
+}
+
+// SignIn is Login for a person, who may do there what no program may: with their
+// own password only. The stamp is the one of Standing for that password.
+func (s *Service) SignIn(ctx context.Context, name, password string, c mail.Client) (u mail.User, stamp []byte, err error) {
+	u, l, err := s.attempt(ctx, name, password, c, true)
+	if err != nil {
+		return u, nil, err
+	}
+	return u, s.stamp(l.password), nil
+}
+
+func (s *Service) attempt(ctx context.Context, name, password string, c mail.Client, own bool) (mail.User, login, error) {
 	s.prepare()
 	key := s.nameKey(ctx, name)
 	from := network(c.IP)
 	l, err := s.lookup(ctx, key, from)
 	if err != nil {
-		return mail.User{}, kinded(err)
+		return mail.User{}, l, kinded(err)
 	}
+	l.own = own
 	u, err := s.login(ctx, &l, key, password, from)
 	switch {
 	case err == nil:
@@ -52,7 +69,7 @@ func (s *Service) Login(ctx context.Context, name, password string, c mail.Clien
 	case mail.Is(err, mail.AuthFailed):
 		s.log().InfoContext(ctx, "login refused", "user", key, "ip", c.IP)
 	}
-	return u, err
+	return u, l, err
 }
 
 func (s *Service) login(ctx context.Context, l *login, key, password, from string) (mail.User, error) {
@@ -88,7 +105,7 @@ func (s *Service) login(ctx context.Context, l *login, key, password, from strin
 		salt = s.madeUpSalt(key)
 	}
 	by := l.app(password, salt)
-	if by == "" {
+	if by == "" || l.own {
 		if verify(prepared(password), l.password) {
 			by = l.password
 		} else {
@@ -115,7 +132,7 @@ func (l *login) admits(by string) bool {
 	}
 	for _, a := range l.apps {
 		if string(a.storedKey) == by {
-			return true
+			return !l.own
 		}
 	}
 	return false

@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
@@ -346,4 +347,39 @@ func TestUnreadableHashesAdmitNobody(t *testing.T) {
 			t.Errorf("%q let somebody in", phc)
 		}
 	}
+}
+
+// A program's password opens what programs do, which is less than a person may.
+func TestAPersonSignsInWithTheirOwnPasswordOnly(t *testing.T) {
+	each(t, func(h *house) {
+		m := h.member("ann@home.test")
+		h.must(h.SetPassword(h.Context(), m.ID, "trois mots ici"))
+		app, err := h.AddAppPassword(h.Context(), m.ID, "phone")
+		h.must(err)
+		signIn := func(password string) ([]byte, error) {
+			_, stamp, err := h.SignIn(h.Context(), "ann@home.test", password, from("192.0.2.1"))
+			return stamp, err
+		}
+		_, err = signIn(app)
+		h.fails(err, mail.AuthFailed)
+		// Nor once it is remembered that it was right.
+		_, err = h.Login(h.Context(), "ann@home.test", app, from("192.0.2.1"))
+		h.must(err)
+		_, err = signIn(app)
+		h.fails(err, mail.AuthFailed)
+		stamp, err := signIn("trois mots ici")
+		h.must(err)
+		u, standing, err := h.Standing(h.Context(), m.ID)
+		h.must(err)
+		if u.ID != m.ID || !bytes.Equal(stamp, standing) {
+			t.Errorf("%v: stamp %x, standing %x", u, stamp, standing)
+		}
+		h.must(h.SetPassword(h.Context(), m.ID, "trois autres mots"))
+		if _, standing, err = h.Standing(h.Context(), m.ID); err != nil || bytes.Equal(stamp, standing) {
+			t.Errorf("another password has the same stamp: %v", err)
+		}
+		h.must(h.Suspend(h.Context(), m.ID))
+		_, err = signIn("trois autres mots")
+		h.fails(err, mail.Suspended)
+	})
 }

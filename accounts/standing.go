@@ -1,0 +1,37 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+
+	"colporteur/mail"
+	"colporteur/store"
+)
+
+// Standing is a member as they are now, read anew, and a stamp that is another
+// one when their password is. Kinds: NotFound, Suspended.
+func (s *Service) Standing(ctx context.Context, id mail.UserID) (u mail.User, stamp []byte, err error) {
+	s.prepare()
+	var m Member
+	var password string
+	err = s.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		m, err = scanMember(tx.QueryRow(ctx, `SELECT `+memberColumns+`, m.password FROM member m JOIN account a ON a.id = m.account WHERE m.id = $1`, int64(id)).Scan, &password)
+		return err
+	})
+	if errors.Is(err, store.ErrNoRows) {
+		return u, nil, mail.Wrap(mail.NotFound, err)
+	}
+	if err != nil {
+		return u, nil, kinded(err)
+	}
+	if !m.Suspended.IsZero() {
+		return u, nil, mail.Refuse(mail.Suspended, "accounts-you-are-suspended")
+	}
+	return m.User(), s.stamp(password), nil
+}
+
+// stamp says nothing about the password that it stands for.
+func (s *Service) stamp(phc string) []byte {
+	sum := s.mac("stamp", phc)
+	return sum[:16]
+}
