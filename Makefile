@@ -4,10 +4,11 @@ GO      ?= go
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 DEMO    ?= demo
 
-# The scripts of the guests' pages. The pages are complete without them, so a
-# machine without npm builds a host whose pages have none.
+# The scripts of the guests' pages, and the webmail. The pages are complete without
+# them, so a machine without npm builds a host whose pages have none, and no webmail.
 GUEST   = webgateway/guest
-SCRIPTS = $(if $(shell command -v npm),webgateway/page/assets/built/album.js)
+SCRIPTS = $(if $(shell command -v npm),webgateway/page/assets/built/album.js $(WEBMAIL)/dist/manifest.json)
+WEBMAIL = webgateway/webmail
 
 export CGO_ENABLED = 0
 # HEIC is decoded in a sandbox (WASM), never by a library of the system's in our own process.
@@ -22,12 +23,20 @@ build: $(SCRIPTS)
 	@mkdir -p bin
 	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/colporteur ./cmd/colporteur
 
-$(SCRIPTS): $(GUEST)/node_modules/.package-lock.json $(GUEST)/build.mjs $(wildcard $(GUEST)/src/*)
+webgateway/page/assets/built/album.js: $(GUEST)/node_modules/.package-lock.json $(GUEST)/build.mjs $(wildcard $(GUEST)/src/*)
 	@cd $(GUEST) && node build.mjs
 	@touch $@
 
 $(GUEST)/node_modules/.package-lock.json: $(GUEST)/package-lock.json
 	@cd $(GUEST) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+$(WEBMAIL)/dist/manifest.json: $(WEBMAIL)/node_modules/.package-lock.json $(wildcard $(WEBMAIL)/*.ts $(WEBMAIL)/src/* $(WEBMAIL)/src/*/*)
+	@cd $(WEBMAIL) && npx vite build --logLevel warn
+	@touch $@
+
+$(WEBMAIL)/node_modules/.package-lock.json: $(WEBMAIL)/package-lock.json
+	@cd $(WEBMAIL) && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 # What the tests use besides Go: the real servers and mail programs.

@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"store/blob":        {"store", "mail"},
 	"store/queue":       {"store", "mail"},
 	"store/message":     {"store", "mail", "store/blob"},
+	"store/loose":       {"store", "mail", "store/blob"},
 	"store/mailbox":     {"store", "mail", "store/blob", "store/queue", "store/message"},
 	"locale":            {"mail"},
 	"accounts":          {"store", "mail"},

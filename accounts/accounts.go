@@ -56,6 +56,9 @@ type Service struct {
 	Removed func(ctx context.Context, tx *store.Tx, account mail.AccountID) error
 	// CreatedGroup is Created for a group. May be nil.
 	CreatedGroup func(ctx context.Context, tx *store.Tx, account mail.AccountID, lang string) error
+	// Regrouped runs inside the transaction in which somebody joins or leaves a
+	// group: what its members see of others is different then. May be nil.
+	Regrouped func(ctx context.Context, tx *store.Tx, group mail.AccountID) error
 	// Changed runs after a member was suspended, removed or got another
 	// password: open sessions of theirs are cut. May be nil.
 	Changed func(u mail.UserID)

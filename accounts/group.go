@@ -126,10 +126,14 @@ func (s *Service) membership(ctx context.Context, group, member mail.Address, q 
 			return err
 		}
 		n, err := tx.Exec(ctx, q, int64(g), int64(m.ID))
-		if n > 0 {
-			s.changed(tx, m.ID)
+		if err != nil || n == 0 {
+			return err
 		}
-		return err
+		s.changed(tx, m.ID)
+		if s.Regrouped != nil {
+			return s.Regrouped(ctx, tx, g)
+		}
+		return nil
 	})
 	return kinded(err)
 }

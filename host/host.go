@@ -30,10 +30,13 @@ import (
 	"colporteur/smtp/relay/secure"
 	"colporteur/store"
 	"colporteur/store/blob"
+	"colporteur/store/loose"
 	"colporteur/store/mailbox"
 	"colporteur/store/message"
 	"colporteur/store/queue"
 	"colporteur/webgateway"
+	"colporteur/webgateway/jmap"
+	"colporteur/webgateway/session"
 	"colporteur/workflow"
 	"colporteur/workflow/album"
 	"colporteur/workflow/ask"
@@ -72,35 +75,39 @@ type Certificates interface {
 
 // Host is the parts of one mail host, wired.
 type Host struct {
-	Config    *config.Config
-	DB        *store.DB
-	Blobs     *blob.Store
-	Messages  *message.Store
-	Mailboxes *mailbox.Store
-	Queue     *queue.Queue
-	Accounts  *accounts.Service
-	Door      *delivery.Door
-	Trace     *delivery.Trace
-	SMTP      *smtp.Server
-	IMAP      *imap.Server
-	Relay     *relay.Relay
-	Links     *link.Service
-	Mux       *workflow.Mux
-	Policies  *secure.Finder
-	Reports   *reporting
-	Transfers *transfer.Service
-	Albums    *album.Service
-	Notify    *notify.Service
-	Questions *ask.Service
-	Folders   *folder.Service
-	Gazette   *gazette.Service
-	Trust     *trust.Service
-	Outgoing  *outgoing.Service
-	Tidy      *tidy.Service
-	Places    *upload.Service
-	Gateway   *webgateway.Gateway
-	Keys      *keyring.Ring
-	Records   *records.Publisher // nil when nobody takes our updates of the DNS
+	Config      *config.Config
+	DB          *store.DB
+	Blobs       *blob.Store
+	Messages    *message.Store
+	Mailboxes   *mailbox.Store
+	Queue       *queue.Queue
+	Accounts    *accounts.Service
+	Door        *delivery.Door
+	Trace       *delivery.Trace
+	SMTP        *smtp.Server
+	IMAP        *imap.Server
+	Relay       *relay.Relay
+	Links       *link.Service
+	Mux         *workflow.Mux
+	Policies    *secure.Finder
+	Reports     *reporting
+	Transfers   *transfer.Service
+	Albums      *album.Service
+	Notify      *notify.Service
+	Questions   *ask.Service
+	Folders     *folder.Service
+	Gazette     *gazette.Service
+	Trust       *trust.Service
+	Outgoing    *outgoing.Service
+	Tidy        *tidy.Service
+	Uploads     *loose.Store
+	JMAP        *jmap.Server
+	Sessions    *session.Service
+	Submissions *delivery.Submissions
+	Places      *upload.Service
+	Gateway     *webgateway.Gateway
+	Keys        *keyring.Ring
+	Records     *records.Publisher // nil when nobody takes our updates of the DNS
 
 	opt       Options
 	listeners []listener
@@ -182,12 +189,14 @@ func (h *Host) wireStore() {
 		Inline: int(h.Config.Blobs.Inline), Now: h.opt.Now, Log: h.opt.Log}
 	h.Messages = &message.Store{DB: h.DB, Blobs: h.Blobs, Now: h.opt.Now}
 	h.Mailboxes = &mailbox.Store{DB: h.DB, Messages: h.Messages, Now: h.opt.Now}
+	h.Uploads = &loose.Store{DB: h.DB, Blobs: h.Blobs, Now: h.opt.Now}
 	h.Queue = &queue.Queue{DB: h.DB, Now: h.opt.Now, Log: h.opt.Log}
 	h.Trace = &delivery.Trace{DB: h.DB, Now: h.opt.Now}
 	// Who names a blob, and who a message: the sweepers keep what these know.
 	h.Blobs.Named = append([]string{
 		`SELECT 1 FROM message WHERE blob = $1`,
 		`SELECT 1 FROM segment WHERE blob = $1`,
+		loose.Named,
 	}, workflow.BlobNamed...)
 	h.Messages.Named = append([]string{
 		`SELECT 1 FROM email WHERE message = $1`,
@@ -197,7 +206,8 @@ func (h *Host) wireStore() {
 
 func (h *Host) wireAccounts(context.Context) error {
 	h.Accounts = &accounts.Service{DB: h.DB, Hostname: h.Config.Hostname, Key: subkey(h.opt.Key, "login"), Now: h.opt.Now, Log: h.opt.Log,
-		Created: h.Mailboxes.CreateAccount, CreatedGroup: h.Mailboxes.CreateGroup, Removed: h.Mailboxes.DeleteAccount}
+		Created: h.Mailboxes.CreateAccount, CreatedGroup: h.Mailboxes.CreateGroup, Regrouped: h.Mailboxes.Regrouped,
+		Removed: h.Mailboxes.DeleteAccount}
 	h.Mailboxes.People = h.Accounts
 	h.Accounts.Programs = func(local string) (string, bool) {
 		if slices.Contains(report.ReportWords, local) {
@@ -236,6 +246,7 @@ func (h *Host) wireProtocols() {
 		Policies: h.Policies, TLSResult: h.Reports.session, Sign: h.sign,
 		Recognise: provider.Recognise, Blocked: h.blocked, Lang: h.langOf, Trace: h.Trace.Add, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay.Register()
+	h.wireJMAP(render)
 }
 
 // langOf is the language of a member; of anybody else it is not known.

@@ -94,6 +94,15 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 		if err := h.Tidy.Removed(ctx, tx, account); err != nil {
 			return err
 		}
+		if err := h.Sessions.Removed(ctx, tx, account); err != nil {
+			return err
+		}
+		if err := h.Submissions.Removed(ctx, tx, account); err != nil {
+			return err
+		}
+		if err := h.Uploads.Removed(ctx, tx, account); err != nil {
+			return err
+		}
 		if err := h.Notify.Removed(ctx, tx, account); err != nil {
 			return err
 		}

@@ -167,3 +167,10 @@ func utf7(b []byte) []byte {
 	}
 	return out
 }
+
+// UTF8 converts text in the named charset. ok is false when the charset is
+// unknown, or when something in the text was not of it.
+func UTF8(charset string, b []byte) (text string, ok bool) {
+	out, ok := toUTF8(charset, b)
+	return string(out), ok && !bytes.Contains(out, replacement)
+}

@@ -91,6 +91,13 @@ func AddressField(name string, list ...Mailbox) string {
 	return h.b.String()
 }
 
+// TextField is a field whose value people read, folded and encoded, with its line end.
+func TextField(name, value string) string {
+	var h headerWriter
+	h.text(name, value)
+	return h.b.String()
+}
+
 // encodeText makes words of an unstructured value (RFC 2047 §5 (1)).
 func encodeText(v string) []string {
 	if plainASCII(v) && !strings.Contains(v, "=?") {

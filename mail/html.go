@@ -111,3 +111,6 @@ func closing(b, name []byte) []byte {
 		}
 	}
 }
+
+// HTMLText is the words of an HTML text, UTF-8, to be shown as text.
+func HTMLText(page string) string { return string(stripHTML([]byte(page))) }

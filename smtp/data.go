@@ -57,7 +57,7 @@ func (s *session) chunks(env *mail.Envelope, pipe *io.PipeReader) error {
 
 // accept brings the mail to the Door; the reply is what it returns, 250 too.
 func (s *session) accept(env *mail.Envelope, r io.Reader) error {
-	body := &content{r: r, left: s.srv.maxWire(), tooBig: s.srv.tooBig, check: s.headerCheck(s.ctx, env)}
+	body := &content{r: r, left: s.srv.maxWire(), tooBig: s.srv.tooBig, check: s.srv.headerCheck(s.ctx, env)}
 	err := s.srv.Door.Accept(s.ctx, env, body)
 	if body.err != nil && body.err != io.EOF {
 		err = body.err // the Door may have given it another kind

@@ -14,7 +14,7 @@ import (
 // headerCheck looks at a header before the Door does: names are ASCII without
 // controls, and a member's From is theirs. Long headers from outside are only
 // looked at in part; a member's has to be read whole, or From could hide.
-func (s *session) headerCheck(ctx context.Context, env *mail.Envelope) func(head []byte) error {
+func (s *Server) headerCheck(ctx context.Context, env *mail.Envelope) func(head []byte) error {
 	return func(head []byte) error {
 		member := env.Origin == mail.FromMember
 		if member && len(head) > maxHead {
@@ -46,7 +46,7 @@ func (s *session) headerCheck(ctx context.Context, env *mail.Envelope) func(head
 			if !env.UTF8 && !isASCII(text) {
 				return errNeedUTF8
 			}
-			switch err := s.maySend(ctx, env.User.ID, a); {
+			switch err := s.Accounts.MaySend(ctx, env.User.ID, a); {
 			case mail.Is(err, mail.NotYours):
 				return mail.Refuse(mail.Policy, "smtp-from-not-yours", "Address", a.String())
 			case err != nil:

@@ -16,10 +16,13 @@ import (
 	"colporteur/locale"
 	"colporteur/mail"
 	"colporteur/webgateway/ask"
+	"colporteur/webgateway/jmap"
 	"colporteur/webgateway/page"
+	"colporteur/webgateway/session"
 	"colporteur/webgateway/settings"
 	"colporteur/webgateway/share"
 	"colporteur/webgateway/upload"
+	"colporteur/webgateway/webmail"
 )
 
 // Gateway answers HTTP for one host.
@@ -31,6 +34,9 @@ type Gateway struct {
 	Ask      *ask.Pages
 	Settings *settings.Pages
 	Upload   *upload.Upload
+	JMAP     *jmap.Server
+	Doors    *session.Pages
+	Webmail  *webmail.Webmail
 	Pages    *page.Pages
 	Healthy  func(context.Context) error // nil when the host takes work
 	// STS is the MTA-STS policy of a domain, false when the domain is not ours
@@ -43,8 +49,14 @@ type Gateway struct {
 func (g *Gateway) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", g.Pages.Handle(g.home))
-	mux.Handle("GET /mail", g.Pages.Handle(g.mail))
-	mux.Handle("GET /mail/", g.Pages.Handle(g.mail))
+	if g.Doors != nil {
+		g.Doors.Routes(mux)
+	}
+	if g.Webmail != nil && webmail.Built() {
+		g.Webmail.Routes(mux)
+	} else {
+		mux.Handle("GET /mail", g.Pages.Handle(g.mail))
+	}
 	mux.HandleFunc("GET /healthz", g.health)
 	mux.Handle("GET /assets/", page.Assets())
 	mux.HandleFunc("GET /robots.txt", func(w http.ResponseWriter, _ *http.Request) {
@@ -61,6 +73,9 @@ func (g *Gateway) Handler() http.Handler {
 	}
 	if g.Upload != nil {
 		g.Upload.Routes(mux)
+	}
+	if g.JMAP != nil {
+		g.JMAP.Routes(mux)
 	}
 	mux.Handle("/", g.Pages.Handle(func(http.ResponseWriter, *http.Request) error {
 		return mail.Refuse(mail.NotFound, "kind-not-found")
@@ -79,24 +94,41 @@ func (g *Gateway) Handler() http.Handler {
 func small(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
-			if !strings.HasPrefix(r.URL.Path, "/d/") { // where files are handed in: package upload bounds them
+			wait := 30 * time.Second
+			switch {
+			case strings.HasPrefix(r.URL.Path, "/d/"): // where files are handed in: package upload bounds them
+			case strings.HasPrefix(r.URL.Path, "/jmap/"): // members' own programs: package jmap bounds them
+				wait = 10 * time.Minute
+			default:
 				r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 			}
-			http.NewResponseController(w).SetReadDeadline(time.Now().Add(30 * time.Second)) // an error: not a socket
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(wait)) // an error: not a socket
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
 func (g *Gateway) home(w http.ResponseWriter, r *http.Request) error {
-	return g.plain(w, r, "home.html", "web-home-title")
+	return g.plain(w, r, "home.html", "web-home-title", "")
 }
 
+// mail is the page where there is no webmail.
 func (g *Gateway) mail(w http.ResponseWriter, r *http.Request) error {
-	return g.plain(w, r, "mail.html", "web-mail-title")
+	who := ""
+	if g.Doors != nil {
+		switch u, err := g.Doors.Sessions.User(r); {
+		case err == nil && u.Name != "":
+			who = u.Name
+		case err == nil:
+			who = u.Address.String()
+		case !mail.Is(err, mail.AuthRequired):
+			return err
+		}
+	}
+	return g.plain(w, r, "mail.html", "web-mail-title", who)
 }
 
-func (g *Gateway) plain(w http.ResponseWriter, r *http.Request, name, title string) error {
+func (g *Gateway) plain(w http.ResponseWriter, r *http.Request, name, title, member string) error {
 	v := page.See(r, "")
 	v.Title = v.T(title, "Host", g.Hostname)
 	domain := g.Domain(r.Context())
@@ -104,7 +136,7 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request, name, title stri
 	if v.Lang == "en" {
 		drop, album = "send", "album+holidays"
 	}
-	v.Data = map[string]any{"Host": g.Hostname, "Drop": drop + "@" + domain, "Album": album + "@" + domain}
+	v.Data = map[string]any{"Host": g.Hostname, "Member": member, "Drop": drop + "@" + domain, "Album": album + "@" + domain, "Webmail": g.Webmail != nil && webmail.Built()}
 	return g.Pages.Write(w, http.StatusOK, name, v)
 }
 

@@ -115,6 +115,7 @@ func (c *cli) welcome(cfg *config.Config, notes map[string]string) {
 Members    %s  %s  (français)
            %s  %s  (English)
 Web        %s
+Webmail    %s/mail
 
 Mail a file to the drop address:
 
@@ -127,7 +128,7 @@ Read the answer, with its link (the newest mail in the inbox):
 In a mail program: IMAP %s, SMTP %s (STARTTLS), user %s.
 The certificate's authority is %s. Ctrl-C stops.
 
-`, ann, notes[ann], bob, notes[bob], cfg.Web.URL,
+`, ann, notes[ann], bob, notes[bob], cfg.Web.URL, cfg.Web.URL,
 		quote(self), quote(cfg.Path), ann, demoDomain, quote(someFile(self)),
 		ann, notes[ann], first(cfg.IMAP.StartTLS),
 		first(cfg.IMAP.StartTLS), first(cfg.SMTP.Submission), ann, filepath.Join(cfg.Data, "ca.pem"))

