@@ -4,8 +4,10 @@ import (
 	"strings"
 
 	"colporteur/accounts"
+	"colporteur/config"
 	"colporteur/delivery"
 	"colporteur/mail"
+	"colporteur/webgateway/autoconfig"
 	"colporteur/webgateway/jmap"
 	"colporteur/webgateway/session"
 	"colporteur/webgateway/webmail"
@@ -30,5 +32,17 @@ func (h *Host) wireJMAP(render func(lang string, t mail.Text) string) {
 	doors := &session.Pages{Pages: h.Gateway.Pages, Sessions: h.Sessions, Home: "/mail"}
 	h.Gateway.Doors = doors
 	h.Gateway.Webmail = &webmail.Webmail{Pages: h.Gateway.Pages, Doors: doors, JMAP: h.JMAP, Title: h.Config.Hostname}
+	h.wireAutoconfig()
 	h.IMAP.JMAP = url + "/jmap/session"
+}
+
+// wireAutoconfig tells programs where to connect.
+func (h *Host) wireAutoconfig() {
+	c := h.Config
+	at := func(l config.List) int {
+		n, _ := port(l)
+		return int(n)
+	}
+	h.Gateway.Autoconfig = &autoconfig.Server{Host: c.Hostname, IMAPS: at(c.IMAP.TLS), IMAP: at(c.IMAP.StartTLS), Submissions: at(c.SMTP.Submissions),
+		Submission: at(c.SMTP.Submission), Site: c.Web.URL, Ours: h.Accounts.Ours, FirstDomain: h.firstDomain, Pages: h.Gateway.Pages}
 }

@@ -16,6 +16,7 @@ import (
 	"colporteur/locale"
 	"colporteur/mail"
 	"colporteur/webgateway/ask"
+	"colporteur/webgateway/autoconfig"
 	"colporteur/webgateway/jmap"
 	"colporteur/webgateway/page"
 	"colporteur/webgateway/session"
@@ -37,8 +38,10 @@ type Gateway struct {
 	JMAP     *jmap.Server
 	Doors    *session.Pages
 	Webmail  *webmail.Webmail
-	Pages    *page.Pages
-	Healthy  func(context.Context) error // nil when the host takes work
+	// Autoconfig tells mail programs where to connect; nil tells nothing.
+	Autoconfig *autoconfig.Server
+	Pages      *page.Pages
+	Healthy    func(context.Context) error // nil when the host takes work
 	// STS is the MTA-STS policy of a domain, false when the domain is not ours
 	// or has none; nil is none for anybody.
 	STS func(ctx context.Context, domain string) (body string, ok bool)
@@ -76,6 +79,9 @@ func (g *Gateway) Handler() http.Handler {
 	}
 	if g.JMAP != nil {
 		g.JMAP.Routes(mux)
+	}
+	if g.Autoconfig != nil {
+		g.Autoconfig.Routes(mux)
 	}
 	mux.Handle("/", g.Pages.Handle(func(http.ResponseWriter, *http.Request) error {
 		return mail.Refuse(mail.NotFound, "kind-not-found")
