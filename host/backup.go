@@ -19,6 +19,7 @@ import (
 	"colporteur/config"
 	"colporteur/store"
 	"colporteur/store/blob"
+	"colporteur/webgateway/session"
 )
 
 // # Backups
@@ -291,6 +292,9 @@ func (r *Restored) fill(ctx context.Context, src string, cfg *config.Config, dat
 		return tx.QueryRow(ctx, `SELECT count(*) FROM job WHERE kind = 'relay' AND done = 0`).Scan(&r.Waiting)
 	})
 	if err != nil {
+		return err
+	}
+	if err := (&session.Service{DB: h.DB}).Restored(ctx); err != nil {
 		return err
 	}
 	return h.Mailboxes.Restored(ctx)

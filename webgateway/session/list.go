@@ -68,3 +68,12 @@ func (s *Service) Removed(ctx context.Context, tx *store.Tx, account mail.Accoun
 	_, err := tx.Exec(ctx, `DELETE FROM web_session WHERE member IN (SELECT id FROM member WHERE account = $1)`, int64(account))
 	return err
 }
+
+// Restored ends all sessions: a database out of a backup has some that were ended
+// since it was made.
+func (s *Service) Restored(ctx context.Context) error {
+	return s.DB.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM web_session`)
+		return err
+	})
+}

@@ -180,6 +180,16 @@ func TestWhatEndsASessionEndsItAtTheNextRequest(t *testing.T) {
 	})
 }
 
+func TestADatabaseOutOfABackupHasNobodySignedIn(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		b := h.in("1")
+		if err := h.Restored(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		h.inside(b, false, "after a restore")
+	})
+}
+
 func TestOneOfSeveralSessionsCanBeEndedElsewhere(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		home, library := h.in("1"), h.in("")
