@@ -164,3 +164,30 @@ func TestNewsComeToProgramsThatListen(t *testing.T) {
 		t.Errorf("a flag told %q", got)
 	}
 }
+
+func TestAProgramLearnsHowFullTheMailboxIs(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	home := w.Server("home.test")
+	ann := home.Member("ann")
+	c := ann.JMAP()
+	c.Using = append(c.Using, "urn:ietf:params:jmap:quota")
+	if got := c.Call("Quota/get", world.Args{}); len(got.At("list").([]any)) != 0 {
+		t.Errorf("without a limit: %v", got.Args)
+	}
+	ann.Quota(1_000_000)
+	ann.Send(ann.Address, world.Attach("x.bin", "application/octet-stream", make([]byte, 30_000)))
+	w.Settle()
+	got := c.Calls(world.Step{Name: "Quota/query", Args: world.Args{"filter": world.Args{"type": "Email"}, "calculateTotal": true}},
+		world.Step{Name: "Quota/get", Args: world.Args{"#ids": world.Args{"resultOf": "0", "name": "Quota/query", "path": "/ids"}}})
+	if used, _ := got[1].At("list/0/used").(float64); used < 40_000 || used > 50_000 || got[1].At("list/0/hardLimit") != 1_000_000.0 || got[1].Text("list/0/resourceType") != "octets" || got[0].At("total") != 1.0 {
+		t.Errorf("%v", got)
+	}
+	state := got[1].Text("state")
+	c.Call("Quota/changes", world.Args{"sinceState": state})
+	ann.Send(ann.Address)
+	w.Settle()
+	if kind := c.Fails("Quota/changes", world.Args{"sinceState": state}); kind != "cannotCalculateChanges" {
+		t.Errorf("a change is told as %s", kind)
+	}
+}

@@ -93,7 +93,11 @@ func (p *Pages) Require(next func(w http.ResponseWriter, r *http.Request, u mail
 	return p.Pages.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		u, err := p.Sessions.User(r)
 		if mail.Is(err, mail.AuthRequired) {
-			http.Redirect(w, r, "/login?to="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+			to := "/login?to=" + url.QueryEscape(r.URL.RequestURI())
+			if lang := r.URL.Query().Get("lang"); lang != "" { // what the reader chose goes with them
+				to += "&lang=" + url.QueryEscape(lang)
+			}
+			http.Redirect(w, r, to, http.StatusSeeOther)
 			return nil
 		}
 		if err != nil {

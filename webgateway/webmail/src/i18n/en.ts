@@ -3,7 +3,7 @@ import type { Catalog } from './fr';
 export const en: Catalog = {
   folders: 'Folders', inbox: 'Inbox', drafts: 'Drafts', sent: 'Sent', archive: 'Archive', junk: 'Junk', trash: 'Trash',
   unread: ['{n} unread', '{n} unread'], mails: ['{n} message', '{n} messages'], menu: 'Folders', back: 'Back to the list',
-  write: 'Write', search: 'Search your mail', searchShort: 'Search', clear: 'Clear the search', signOut: 'Sign out', me: 'You', help: 'Keyboard shortcuts',
+  used: '{used} of {limit} used', write: 'Write', search: 'Search your mail', searchShort: 'Search', clear: 'Clear the search', signOut: 'Sign out', me: 'You', help: 'Keyboard shortcuts',
   archiveIt: 'Archive', deleteIt: 'Move to trash', destroy: 'Delete for ever', spam: 'Junk', notSpam: 'Not junk', unreadIt: 'Mark as unread', readIt: 'Mark as read', star: 'Star', unstar: 'Remove the star',
   move: 'Move', moveTo: 'Move to', reply: 'Reply', replyAll: 'Reply to all', forward: 'Forward', original: 'Show the original', print: 'Print', more: 'More actions',
   undo: 'Undo', archived: ['Message archived.', '{n} messages archived.'], deleted: ['Message moved to trash.', '{n} messages moved to trash.'], moved: ['Message moved to {folder}.', '{n} messages moved to {folder}.'], destroyed: ['Message deleted.', '{n} messages deleted.'],

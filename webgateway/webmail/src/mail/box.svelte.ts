@@ -22,6 +22,7 @@ export class Box {
   opened = $state<Id | null>(null); // the email whose conversation is read
   thread = $state.raw<Email[]>([]); // oldest first
   online = $state(true);
+  room = $state.raw<{ used: number; hardLimit: number } | null>(null); // of the mailbox, when it has a limit
   toast = $state<Toast | null>(null);
 
   #state = '';
@@ -34,6 +35,7 @@ export class Box {
     await this.loadMailboxes();
     this.folder ??= this.role('inbox')?.id ?? this.mailboxes[0]?.id ?? null;
     await this.reload();
+    if (this.client.has('urn:ietf:params:jmap:quota')) void this.try(async () => { this.room = (await this.client.call('Quota/get', { ids: null })).list[0] ?? null; });
     this.client.watch(['Email', 'Mailbox'], (now) => { if (now.Email && now.Email !== this.#state) void this.refresh(); });
     addEventListener('online', () => void this.refresh());
     addEventListener('offline', () => { this.online = false; });

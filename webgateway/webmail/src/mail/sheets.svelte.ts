@@ -182,6 +182,9 @@ class Sheets {
   #add(s: Sheet): Sheet { this.all = [...this.all, s]; return s; }
   drop(s: Sheet): void { this.all = this.all.filter((x) => x !== s); }
 
+  /** Saves all that is being written; what is saved goes from this device. */
+  async keepAll(): Promise<void> { await Promise.all(this.all.map((s) => s.save())); }
+
   write(): void { this.#add(new Sheet()); }
 
   reply(email: Email, everybody: boolean): void {
