@@ -156,7 +156,7 @@ await visit('hostile', {}, async (page) => {
   await frame.getByText('Des mots innocents').waitFor();
   want(await page.evaluate(() => window.stolen === undefined), 'a script of a mail ran');
   want(await frame.locator('img').count() > 0, 'the picture that came with it is not shown');
-  const loaded = await frame.locator('img[src*="/jmap/download/"]').first().evaluate((e) => e.complete && e.naturalWidth > 0);
+  const loaded = await frame.locator('img[src*="/jmap/download/"]').first().evaluate((e) => e.decode().then(() => e.naturalWidth > 0, () => false));
   want(loaded, 'the picture that came with it is not loaded');
   want(await frame.locator('script, form, object, iframe, svg, base, meta[http-equiv]').count() === 0, 'something active is in the page of a mail');
   want(await frame.locator('a[href^="javascript"], [onclick], [onerror], [style*="url"]').count() === 0, 'something active is in an attribute');
@@ -187,11 +187,16 @@ await visit('writing offline', {}, async (page, context) => {
   await sheet.getByRole('button', { name: 'Envoyer', exact: true }).click();
   await page.getByRole('alertdialog').waitFor();
   await page.getByRole('button', { name: 'Continuer à écrire' }).click();
+  // Sent while the file still goes up: it waits for it.
+  await page.route('**/jmap/upload/**', async (route) => { await sent; await route.continue(); });
+  let pressed = () => {};
+  const sent = new Promise((done) => { pressed = done; });
   await sheet.locator('input[type=file]').setInputFiles({ name: 'plan.txt', mimeType: 'text/plain', buffer: Buffer.from('le plan\n') });
   await sheet.locator('.strip li', { hasText: 'plan.txt' }).waitFor();
-  await sheet.getByText(/Enregistré à/).waitFor();
   await page.screenshot({ path: join(site.shots, 'm-writing.png') });
   await sheet.getByRole('button', { name: 'Envoyer', exact: true }).click();
+  await sheet.getByRole('button', { name: 'Envoi…' }).waitFor();
+  pressed();
   await page.getByText('Le message part dans quelques secondes.').waitFor();
   await page.getByRole('button', { name: 'Annuler' }).click();
   await sheet.waitFor();

@@ -35,6 +35,8 @@ export class Sheet {
   #saving: Promise<void> = Promise.resolve();
   #changed = 0;
   #saved = 0;
+  #uploads = new Set<Promise<void>>();
+  #over = false; // sent or thrown away: nothing of it is kept any more
 
   constructor(key: string = crypto.randomUUID()) { this.key = key; }
 
@@ -46,6 +48,7 @@ export class Sheet {
 
   /** Called at every change. */
   touch(): void {
+    if (this.#over) return;
     this.#changed++;
     this.problem = '';
     try { localStorage.setItem(store(this.key), JSON.stringify(this.#kept())); } catch { /* full: the server has it soon */ }
@@ -69,7 +72,7 @@ export class Sheet {
   save(): Promise<void> {
     clearTimeout(this.#timer);
     this.#saving = this.#saving.then(async () => {
-      if (this.#saved === this.#changed || this.empty) return;
+      if (this.#over || this.#saved === this.#changed || this.empty) return;
       const version = this.#changed;
       this.status = t('saving');
       try {
@@ -90,11 +93,16 @@ export class Sheet {
   }
 
   async attach(list: Iterable<globalThis.File>): Promise<void> {
-    await Promise.all([...list].map(async (f) => {
+    const all = [...list].map(async (f) => {
       const at = this.files.push({ name: f.name, type: f.type, size: f.size, blobId: null }) - 1;
       const file = this.files[at]!;
       try { file.blobId = (await box.client.upload(f)).blobId; this.touch(); } catch { file.failed = true; }
-    }));
+    });
+    for (const one of all) {
+      this.#uploads.add(one);
+      void one.then(() => this.#uploads.delete(one));
+    }
+    await Promise.all(all);
   }
 
   /** Whether the words speak of a file that is not there. */
@@ -113,6 +121,9 @@ export class Sheet {
     if (!sure && this.forgotten) { this.asking = true; return; }
     this.asking = false;
     this.busy = true;
+    await Promise.all(this.#uploads); // no file that is shown is left behind
+    const missing = this.files.find((f) => !f.blobId);
+    if (missing) { this.problem = t('notUploaded', { name: missing.name }); this.busy = false; return; }
     this.#changed++; // what is sent is what is here
     await this.save();
     if (this.#saved !== this.#changed || !this.id) { this.busy = false; return; }
@@ -127,6 +138,8 @@ export class Sheet {
       const refused = got[0].notCreated?.s;
       if (refused) { this.problem = t('failed', { why: refused.description || refused.type }); this.busy = false; return; }
       const submission = got[0].created.s.id as Id, email = this.id;
+      this.#over = true;
+      clearTimeout(this.#timer);
       localStorage.removeItem(store(this.key));
       sheets.drop(this);
       if (this.answers) void box.patch([this.answers], { 'keywords/$answered': true });
@@ -151,6 +164,7 @@ export class Sheet {
 
   async discard(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#over = true;
     await this.#saving;
     localStorage.removeItem(store(this.key));
     if (this.id) await box.try(() => box.client.call('Email/set', { destroy: [this.id] }));
