@@ -246,7 +246,10 @@ func (c *Call) file(ctx context.Context, account mail.AccountID, f filing, size 
 	id := placed[0].Email
 	if len(f.boxes) > 1 {
 		errs, _, _, err := c.srv.Mailboxes.Patch(ctx, c.User, account, nil, []mailbox.EmailPatch{{ID: id, Into: f.boxes[1:]}})
-		if err = errors.Join(err, first1(errs)); err != nil {
+		if err == nil {
+			err = errs[0]
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -259,11 +262,4 @@ func (c *Call) file(ctx context.Context, account mail.AccountID, f filing, size 
 		o["size"] = e.Size
 	}
 	return o, nil
-}
-
-func first1(errs []error) error {
-	if len(errs) > 0 {
-		return errs[0]
-	}
-	return nil
 }

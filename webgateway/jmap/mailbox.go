@@ -179,7 +179,7 @@ func changesOfMailboxes(ctx context.Context, c *Call, a *changesArgs) (any, erro
 	return out, nil
 }
 
-// mailboxPath is the name in store/mailbox of a mailbox called name below parent.
+// path is the name in store/mailbox of a mailbox called name below parent.
 func (t *tree) path(name string, parent *mailbox.Folder) (string, *setError) {
 	if name == "" || strings.Contains(name, "/") || len(name) > 255 {
 		return "", invalidProperties("a name has 1 to 255 octets and no /", "name")

@@ -194,8 +194,7 @@ func (s *mailboxSetter) update(ctx context.Context, id string, update map[string
 		}
 		change[name] = v
 	}
-	if v, ok := change["role"]; ok {
-		_ = v
+	if _, ok := change["role"]; ok {
 		return invalidProperties("the role of a mailbox that is there cannot be changed", "role")
 	}
 	if _, ok := change["sortOrder"]; ok {

@@ -11,7 +11,6 @@ import (
 
 	"colporteur/delivery"
 	"colporteur/mail"
-	"colporteur/store"
 	"colporteur/store/blob"
 	"colporteur/store/loose"
 	"colporteur/store/mailbox"
@@ -26,7 +25,6 @@ type Accounts interface {
 
 // Server serves JMAP.
 type Server struct {
-	DB        *store.DB
 	Mailboxes *mailbox.Store
 	Blobs     *blob.Store
 	Uploads   *loose.Store // nil takes no files

@@ -2,7 +2,6 @@ package jmap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"colporteur/mail"
 	"colporteur/store/mailbox"
 )
 
@@ -192,7 +190,7 @@ func (c *Call) idOf(s string) string {
 	return s
 }
 
-// object ids of one kind; false when s is none.
+// number is an id of one kind without its letter; false when s is none.
 func number[T ~int64](kind byte, s string) (T, bool) {
 	n, ok := mailbox.ParseObjectID(kind, s)
 	return T(n), ok
@@ -239,7 +237,7 @@ func unescape(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(s, "~1", "/"), "~0", "~")
 }
 
-// flagsIn reads a map whose values are true, as mailboxIds and keywords are.
+// truths reads a map whose values are true, as mailboxIds and keywords are.
 func truths(name string, v jsontext.Value) (map[string]bool, *setError) {
 	var m map[string]bool
 	if err := json.Unmarshal(v, &m); err != nil {
@@ -359,11 +357,7 @@ type addedItem struct {
 	Index int    `json:"index"`
 }
 
-// failed says whether err is about changes that cannot be told; whoever asked
-// is answered cannotCalculateChanges.
-func cannotTell(err error) bool { return mail.Is(err, mail.Gone) }
-
-// filterOp reads a filter: an operator, or a condition, which f reads.
+// filterOf reads a filter: an operator, or a condition, which f reads.
 func filterOf[T any](raw jsontext.Value, depth int, join func(op string, of []T) T, f func(jsontext.Value) (T, error)) (t T, err error) {
 	if depth > maxDepth {
 		return t, &failure{Type: "unsupportedFilter", Description: "the filter is too deep"}
@@ -401,5 +395,3 @@ func echo(_ context.Context, _ *Call, args jsontext.Value) (any, error) { return
 
 // null says whether an optional value is not there.
 func null(v jsontext.Value) bool { return len(v) == 0 || v.Kind() == 'n' }
-
-var errReadOnly = errors.New("it cannot be set")
