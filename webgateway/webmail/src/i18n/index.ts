@@ -18,6 +18,16 @@ export const t = (id: Plain, args: Record<string, string | number> = {}): string
 export const count = (id: Counted, n: number, args: Record<string, string | number> = {}): string =>
   fill((words[id] as string[])[plurals.select(n) === 'one' ? 0 : 1]!, { n: numbers.format(n), ...args });
 
+/** The words of an area of its own, which may be loaded when it is opened. */
+export function speak<C extends Record<string, string | [one: string, many: string]>>(all: { fr: C; en: { [K in keyof C]: C[K] extends string ? string : [one: string, many: string] } }) {
+  const own = all[lang] as Record<string, string | [string, string]>;
+  return {
+    t: (id: { [K in keyof C]: C[K] extends string ? K : never }[keyof C], args: Record<string, string | number> = {}): string => fill(own[id as string] as string, args),
+    count: (id: { [K in keyof C]: C[K] extends string ? never : K }[keyof C], n: number, args: Record<string, string | number> = {}): string =>
+      fill(own[id as string]![plurals.select(n) === 'one' ? 0 : 1]!, { n: numbers.format(n), ...args }),
+  };
+}
+
 export const number = (n: number) => numbers.format(n);
 
 const time = new Intl.DateTimeFormat(lang, { hour: '2-digit', minute: '2-digit' });
