@@ -45,6 +45,10 @@ type Service struct {
 	// random one, so that they change with each start.
 	Key []byte
 
+	// ProgramsPage is the address of the page where members make app passwords; it
+	// is said to those whose own password opens no mail program.
+	ProgramsPage string
+
 	// Programs recognises the addresses of workflows at a domain of ours
 	// ("envoi", "album+vacances"), folded to lower case; nil: none. Members and
 	// aliases come first.
@@ -71,6 +75,7 @@ type Service struct {
 	networks throttle // failures by client network
 	names    throttle // failures by name, from networks the member does not use
 	pairs    throttle // failures by name and network, from networks the member uses
+	codes    throttle // wrong codes by member
 }
 
 // Member is one member.
@@ -84,7 +89,8 @@ type Member struct {
 	Quota     int64
 	Suspended time.Time
 	Created   time.Time
-	Hidden    []string // IMAP capabilities not announced to them
+	Hidden    []string  // IMAP capabilities not announced to them
+	Second    time.Time // since when a code is asked for after the password; zero if not
 }
 
 // User is the member as the protocols see them.
@@ -129,19 +135,19 @@ func (s *Service) mac(parts ...string) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-const memberColumns = `m.id, m.account, m.address, m.name, m.lang, m.plan, a.quota, m.suspended, m.created, m.hidden`
+const memberColumns = `m.id, m.account, m.address, m.name, m.lang, m.plan, a.quota, m.suspended, m.created, m.hidden, m.second`
 
 func scanMember(scan func(...any) error, more ...any) (Member, error) {
 	var m Member
 	var address, hidden string
-	var suspended, created int64
-	dest := append([]any{&m.ID, &m.Account, &address, &m.Name, &m.Lang, &m.Plan, &m.Quota, &suspended, &created, &hidden}, more...)
+	var suspended, created, second int64
+	dest := append([]any{&m.ID, &m.Account, &address, &m.Name, &m.Lang, &m.Plan, &m.Quota, &suspended, &created, &hidden, &second}, more...)
 	if err := scan(dest...); err != nil {
 		return Member{}, err
 	}
 	var err error
 	m.Address, err = mail.ParseAddress(address)
-	m.Suspended, m.Created, m.Hidden = store.Time(suspended), store.Time(created), strings.Fields(hidden)
+	m.Suspended, m.Created, m.Second, m.Hidden = store.Time(suspended), store.Time(created), store.Time(second), strings.Fields(hidden)
 	return m, err
 }
 

@@ -42,7 +42,18 @@ type Verifier struct {
 }
 
 // AddAppPassword makes a password for one program and returns it, to be shown once.
-func (s *Service) AddAppPassword(ctx context.Context, id mail.UserID, name string) (string, error) {
+func (s *Service) AddAppPassword(ctx context.Context, id mail.UserID, name string) (password string, err error) {
+	err = s.DB.Write(ctx, func(tx *store.Tx) error {
+		password, err = s.addAppPassword(ctx, tx, id, name)
+		return err
+	})
+	if err != nil {
+		return "", kinded(err)
+	}
+	return password, nil
+}
+
+func (s *Service) addAppPassword(ctx context.Context, tx *store.Tx, id mail.UserID, name string) (string, error) {
 	raw := make([]byte, 15)
 	rand.Read(raw)
 	password := grouped(strings.ToLower(base32.StdEncoding.EncodeToString(raw)))
@@ -50,30 +61,21 @@ func (s *Service) AddAppPassword(ctx context.Context, id mail.UserID, name strin
 	if name == "" || len(name) > 200 {
 		return "", mail.Refuse(mail.BadContent, "accounts-bad-settings")
 	}
-	err := s.DB.Write(ctx, func(tx *store.Tx) error {
-		var salt []byte
-		if err := tx.QueryRow(ctx, `SELECT salt FROM member WHERE id = $1 FOR UPDATE`, int64(id)).Scan(&salt); err != nil {
-			if err == store.ErrNoRows {
-				return mail.Refuse(mail.NotFound, "accounts-no-member")
-			}
-			return err
-		}
-		var n int
-		if err := tx.QueryRow(ctx, `SELECT count(*) FROM app_password WHERE member = $1`, int64(id)).Scan(&n); err != nil {
-			return err
-		}
-		if n >= maxAppPasswords {
-			return mail.Refuse(mail.TooMany, "accounts-too-many-app-passwords", "Max", maxAppPasswords)
-		}
-		stored, server := scramKeys(password, salt)
-		_, err := tx.Exec(ctx, `INSERT INTO app_password (id, member, name, stored_key, server_key, created)
-			VALUES ($1, $2, $3, $4, $5, $6)`, store.NewID(), int64(id), name, stored, server, store.Micros(s.now()))
-		return err
-	})
-	if err != nil {
-		return "", kinded(err)
+	var salt []byte
+	if err := tx.QueryRow(ctx, `SELECT salt FROM member WHERE id = $1 FOR UPDATE`, int64(id)).Scan(&salt); err != nil {
+		return "", missingMember(err)
 	}
-	return password, nil
+	var n int
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM app_password WHERE member = $1`, int64(id)).Scan(&n); err != nil {
+		return "", err
+	}
+	if n >= maxAppPasswords {
+		return "", mail.Refuse(mail.TooMany, "accounts-too-many-app-passwords", "Max", maxAppPasswords)
+	}
+	stored, server := scramKeys(password, salt)
+	_, err := tx.Exec(ctx, `INSERT INTO app_password (id, member, name, stored_key, server_key, created)
+		VALUES ($1, $2, $3, $4, $5, $6)`, store.NewID(), int64(id), name, stored, server, store.Micros(s.now()))
+	return password, err
 }
 
 // grouped writes abcdefgh as abcd-efgh: people type these.

@@ -44,13 +44,14 @@ func (s *Service) Login(ctx context.Context, name, password string, c mail.Clien
 }
 
 // SignIn is Login for a person, who may do there what no program may: with their
-// own password only. The stamp is the one of Standing for that password.
+// own password only. The stamp is the one of Standing for that password. Whether
+// a code is asked for too is for the caller to see (SecondOf).
 func (s *Service) SignIn(ctx context.Context, name, password string, c mail.Client) (u mail.User, stamp []byte, err error) {
 	u, l, err := s.attempt(ctx, name, password, c, true)
 	if err != nil {
 		return u, nil, err
 	}
-	return u, s.stamp(l.password), nil
+	return u, s.stamp(l.password, l.member.Second), nil
 }
 
 func (s *Service) attempt(ctx context.Context, name, password string, c mail.Client, own bool) (mail.User, login, error) {
@@ -112,6 +113,11 @@ func (s *Service) login(ctx context.Context, l *login, key, password, from strin
 			s.failed(l, key, from)
 			return mail.User{}, authFailed()
 		}
+		if !l.own && !l.member.Second.IsZero() {
+			// It counts as a guess: else whoever guesses would learn it at any pace.
+			s.failed(l, key, from)
+			return mail.User{}, mail.Refuse(mail.AuthFailed, "accounts-app-password-wanted", "Page", s.ProgramsPage)
+		}
 	}
 	if l.member.Suspended.IsZero() {
 		s.logins.put(digest, by, s.now())
@@ -128,7 +134,7 @@ func (l *login) admits(by string) bool {
 		return false
 	}
 	if by == l.password && by != "" {
-		return true
+		return l.own || l.member.Second.IsZero()
 	}
 	for _, a := range l.apps {
 		if string(a.storedKey) == by {

@@ -3,13 +3,14 @@ package accounts
 import (
 	"context"
 	"errors"
+	"time"
 
 	"colporteur/mail"
 	"colporteur/store"
 )
 
 // Standing is a member as they are now, read anew, and a stamp that is another
-// one when their password is. Kinds: NotFound, Suspended.
+// one when their password or second factor is. Kinds: NotFound, Suspended.
 func (s *Service) Standing(ctx context.Context, id mail.UserID) (u mail.User, stamp []byte, err error) {
 	s.prepare()
 	var m Member
@@ -27,11 +28,16 @@ func (s *Service) Standing(ctx context.Context, id mail.UserID) (u mail.User, st
 	if !m.Suspended.IsZero() {
 		return u, nil, mail.Refuse(mail.Suspended, "accounts-you-are-suspended")
 	}
-	return m.User(), s.stamp(password), nil
+	return m.User(), s.stamp(password, m.Second), nil
 }
 
-// stamp says nothing about the password that it stands for.
-func (s *Service) stamp(phc string) []byte {
-	sum := s.mac("stamp", phc)
+// stamp says nothing about the password that it stands for. Whether a code is
+// asked for is in it: what began without one ends.
+func (s *Service) stamp(phc string, second time.Time) []byte {
+	parts := []string{"stamp", phc}
+	if !second.IsZero() {
+		parts = append(parts, second.UTC().String())
+	}
+	sum := s.mac(parts...)
 	return sum[:16]
 }

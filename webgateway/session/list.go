@@ -58,22 +58,34 @@ func (s *Service) Revoke(r *http.Request, id int64) error {
 // Sweep forgets what has ended.
 func (s *Service) Sweep(ctx context.Context) error {
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM web_session WHERE expires <= $1`, store.Micros(s.now()))
-		return err
+		for _, table := range []string{"web_session", "web_half"} {
+			if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE expires <= $1`, store.Micros(s.now())); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
 // Removed forgets a member who is removed.
 func (s *Service) Removed(ctx context.Context, tx *store.Tx, account mail.AccountID) error {
-	_, err := tx.Exec(ctx, `DELETE FROM web_session WHERE member IN (SELECT id FROM member WHERE account = $1)`, int64(account))
-	return err
+	for _, table := range []string{"web_session", "web_half"} {
+		if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE member IN (SELECT id FROM member WHERE account = $1)`, int64(account)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Restored ends all sessions: a database out of a backup has some that were ended
 // since it was made.
 func (s *Service) Restored(ctx context.Context) error {
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM web_session`)
-		return err
+		for _, table := range []string{"web_session", "web_half"} {
+			if _, err := tx.Exec(ctx, `DELETE FROM `+table); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
