@@ -23,6 +23,12 @@ const period = 30
 // password already and whom the member has heard of.
 var codePace = pace{10, 5 * time.Minute}
 
+// CodeWanted says whether a code is asked for after a member's password.
+func (s *Service) CodeWanted(ctx context.Context, id mail.UserID) (bool, error) {
+	f, err := s.SecondOf(ctx, id)
+	return !f.Since.IsZero(), err
+}
+
 // CheckCode takes a code of the member's telephone, or a recovery code, once
 // each. Kinds: AuthFailed, RateLimited, NotFound, Suspended.
 func (s *Service) CheckCode(ctx context.Context, id mail.UserID, code string, c mail.Client) error {

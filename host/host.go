@@ -205,7 +205,7 @@ func (h *Host) wireStore() {
 }
 
 func (h *Host) wireAccounts(context.Context) error {
-	h.Accounts = &accounts.Service{DB: h.DB, Hostname: h.Config.Hostname, Key: subkey(h.opt.Key, "login"), Now: h.opt.Now, Log: h.opt.Log,
+	h.Accounts = &accounts.Service{DB: h.DB, Hostname: h.Config.Hostname, ProgramsPage: h.Config.Web.URL + "/account/programs", Key: subkey(h.opt.Key, "login"), Now: h.opt.Now, Log: h.opt.Log,
 		Created: h.Mailboxes.CreateAccount, CreatedGroup: h.Mailboxes.CreateGroup, Regrouped: h.Mailboxes.Regrouped,
 		Removed: h.Mailboxes.DeleteAccount}
 	h.Mailboxes.People = h.Accounts

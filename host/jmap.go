@@ -18,13 +18,14 @@ var (
 	_ jmap.Filer    = (*delivery.Door)(nil)
 
 	_ session.Accounts = (*accounts.Service)(nil)
+	_ session.Codes    = (*accounts.Service)(nil)
 )
 
 // wireJMAP serves over HTTP what IMAP serves, says so to IMAP programs, and has
 // the webmail on it.
 func (h *Host) wireJMAP(render func(lang string, t mail.Text) string) {
 	url := h.Config.Web.URL
-	h.Sessions = &session.Service{DB: h.DB, Accounts: h.Accounts, Secure: strings.HasPrefix(url, "https:"), SignedIn: h.Notify.SignedIn, Now: h.opt.Now, Log: h.opt.Log}
+	h.Sessions = &session.Service{DB: h.DB, Accounts: h.Accounts, Codes: h.Accounts, Secure: strings.HasPrefix(url, "https:"), SignedIn: h.Notify.SignedIn, Now: h.opt.Now, Log: h.opt.Log}
 	h.Submissions = &delivery.Submissions{DB: h.DB, Queue: h.Queue, Now: h.opt.Now}
 	h.JMAP = &jmap.Server{Mailboxes: h.Mailboxes, Blobs: h.Blobs, Uploads: h.Uploads, Filer: h.Door, Accounts: h.Accounts, Submitter: h.SMTP, Submissions: h.Submissions, URL: url,
 		Cookie: h.Sessions.User, SignedIn: h.Notify.SignedIn, Render: render, Now: h.opt.Now, Log: h.opt.Log}

@@ -30,6 +30,7 @@ var operations = map[string]operation{
 	"member/suspend":  op((*admin).suspendMember),
 	"member/remove":   op((*admin).removeMember),
 	"member/password": op((*admin).setPassword),
+	"member/second":   op((*admin).stopSecond),
 	"member/hide":     op((*admin).hideFromMember),
 	"member/notify":   op((*admin).notify),
 	"member/outgoing": op((*admin).setOutgoing),
@@ -236,6 +237,14 @@ func (a *admin) setPassword(ctx context.Context, n newSecret) (made string, err 
 		n.Password = made
 	}
 	return made, a.host.Accounts.SetPassword(ctx, m.ID, n.Password)
+}
+
+func (a *admin) stopSecond(ctx context.Context, address string) (none, error) {
+	m, err := a.find(ctx, address)
+	if err != nil {
+		return none{}, err
+	}
+	return none{}, a.host.Accounts.StopSecond(ctx, m.ID)
 }
 
 func (a *admin) addApp(ctx context.Context, n newSecret) (string, error) {

@@ -25,6 +25,7 @@ type memberCommands struct {
 	Addr     memberAddress  `cmd:"" name:"address" help:"Addresses from which a member's mail reaches programs without signing in."`
 	Notify   memberNotify   `cmd:"" help:"How soon a member hears of something: at once, daily, never. Without more it shows what they chose."`
 	Outgoing memberOutgoing `cmd:"" help:"Whether large files are taken out of a member's mail to other hosts, and links put in."`
+	Second   memberSecond   `cmd:"" name:"second-factor" help:"Whether a code is asked for after a member's password. It can be switched off here, when their telephone is lost."`
 	App      appCommands    `cmd:"" help:"Passwords for single mail programs."`
 }
 
@@ -265,4 +266,13 @@ type appRemove struct {
 
 func (a appRemove) Run(c *cli) error {
 	return do(c, "app/remove", oldApp{a.Address, a.ID}, "The app password is revoked.")
+}
+
+type memberSecond struct {
+	Address string `arg:""`
+	To      string `arg:"" enum:"off" help:"off: the password alone opens the door again. Only the member can switch it on."`
+}
+
+func (m memberSecond) Run(c *cli) error {
+	return do(c, "member/second", m.Address, "No code is asked of %s any more. Ask them to switch it on again with their new telephone.", m.Address)
 }

@@ -1,11 +1,14 @@
 package session_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/pquerna/otp/totp"
 
 	"colporteur/accounts"
 	"colporteur/mail"
@@ -156,4 +159,108 @@ func BenchmarkWhoIsIt(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func (s *street) factor(name string) (code func() string) {
+	s.Helper()
+	m, err := s.accounts.ByAddress(s.Context(), mail.MustAddress(name+"@home.test"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	key, err := s.accounts.OfferSecond(s.Context(), m.ID)
+	if err != nil {
+		s.Fatal(err)
+	}
+	code = func() string {
+		c, err := totp.GenerateCode(key, s.now)
+		if err != nil {
+			s.Fatal(err)
+		}
+		return c
+	}
+	if _, err := s.accounts.StartSecond(s.Context(), m.ID, code(), mail.Client{}); err != nil {
+		s.Fatal(err)
+	}
+	s.now = s.now.Add(time.Minute)
+	s.Codes = s.accounts
+	return code
+}
+
+// half gives a right password where a code is wanted too.
+func (s *street) half(name string) *http.Request {
+	s.Helper()
+	w := httptest.NewRecorder()
+	if _, err := s.Open(w, httptest.NewRequest("POST", "/login", nil), name+"@home.test", "trois mots "+name, false); !errors.Is(err, session.ErrCode) {
+		s.Fatal(err)
+	}
+	r := httptest.NewRequest("POST", "/login/code", nil)
+	for _, c := range w.Result().Cookies() {
+		r.AddCookie(c)
+	}
+	return r
+}
+
+func TestThePasswordAloneOpensNothingWhereACodeIsWanted(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := people(t, db)
+		before := s.enter("ann")
+		code := s.factor("ann")
+		if _, err := s.User(before); !mail.Is(err, mail.AuthRequired) {
+			t.Errorf("a session from before goes on: %v", err)
+		}
+		half := s.half("ann")
+		if _, err := s.User(half); !mail.Is(err, mail.AuthRequired) {
+			t.Errorf("half a sign-in is one: %v", err)
+		}
+		if _, err := s.Finish(httptest.NewRecorder(), half, "123456"); !mail.Is(err, mail.AuthFailed) {
+			t.Errorf("a wrong code: %v", err)
+		}
+		w := httptest.NewRecorder()
+		if u, err := s.Finish(w, half, code()); err != nil || u.Address.Local != "ann" {
+			t.Fatalf("%v: %v", u, err)
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		for _, c := range w.Result().Cookies() {
+			r.AddCookie(c)
+		}
+		if u, err := s.User(r); err != nil || u.Address.Local != "ann" {
+			t.Errorf("%v: %v", u, err)
+		}
+		s.now = s.now.Add(time.Minute)
+		if _, err := s.Finish(httptest.NewRecorder(), half, code()); !mail.Is(err, mail.AuthRequired) {
+			t.Errorf("the half serves twice: %v", err)
+		}
+		late := s.half("ann")
+		s.now = s.now.Add(6 * time.Minute)
+		if _, err := s.Finish(httptest.NewRecorder(), late, code()); !mail.Is(err, mail.AuthRequired) {
+			t.Errorf("six minutes later: %v", err)
+		}
+		s.enter("bob") // is asked for none
+	})
+}
+
+func TestTheSessionThatChangesThePasswordGoesOnAloneOfAll(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := people(t, db)
+		home, library := s.enter("ann"), s.enter("ann")
+		u, err := s.User(home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Outlive(home, func() error { return s.accounts.SetPassword(t.Context(), u.ID, "quatre autres mots") }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.User(home); err != nil {
+			t.Errorf("the one that asked: %v", err)
+		}
+		if _, err := s.User(library); !mail.Is(err, mail.AuthRequired) {
+			t.Errorf("the other: %v", err)
+		}
+		if n := len(s.list(home)); n != 1 {
+			t.Errorf("%d are listed", n)
+		}
+		if err := s.Outlive(home, func() error { return errors.New("no") }); err == nil {
+			t.Error("a change that failed is said to be made")
+		}
+	})
 }

@@ -21,6 +21,8 @@ type Pages struct {
 func (p *Pages) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /login", p.Pages.Handle(p.ask))
 	mux.Handle("POST /login", p.Pages.Handle(p.in))
+	mux.Handle("GET /login/code", p.Pages.Handle(p.askCode))
+	mux.Handle("POST /login/code", p.Pages.Handle(p.code))
 	mux.Handle("POST /logout", p.Pages.Handle(p.out))
 }
 
@@ -65,6 +67,9 @@ func (p *Pages) in(w http.ResponseWriter, r *http.Request) error {
 	_, err := p.Sessions.Open(w, r, f.Name, r.PostForm.Get("password"), f.Keep)
 	var e *mail.Error
 	switch {
+	case errors.Is(err, ErrCode):
+		http.Redirect(w, r, codePage(r, f.To), http.StatusSeeOther)
+		return nil
 	case err == nil:
 		http.Redirect(w, r, f.To, http.StatusSeeOther)
 		return nil
@@ -76,6 +81,60 @@ func (p *Pages) in(w http.ResponseWriter, r *http.Request) error {
 			status = http.StatusTooManyRequests
 		}
 		return p.write(w, r, status, f)
+	}
+	return err
+}
+
+// codePage is where the code is asked for, in the language of the page before.
+func codePage(r *http.Request, to string) string {
+	q := url.Values{"to": {to}}
+	if lang := r.URL.Query().Get("lang"); lang != "" {
+		q.Set("lang", lang)
+	}
+	return "/login/code?" + q.Encode()
+}
+
+func (p *Pages) askCode(w http.ResponseWriter, r *http.Request) error {
+	half, err := p.Sessions.Halfway(r)
+	if err != nil {
+		return err
+	}
+	to := p.inside(r.URL.Query().Get("to"))
+	if !half { // too late, or nobody
+		http.Redirect(w, r, "/login?to="+url.QueryEscape(to), http.StatusSeeOther)
+		return nil
+	}
+	return p.writeCode(w, r, http.StatusOK, form{To: to})
+}
+
+func (p *Pages) writeCode(w http.ResponseWriter, r *http.Request, status int, f form) error {
+	v := page.See(r, "")
+	v.Title, v.Data = v.T("session-code-title"), f
+	return p.Pages.Write(w, status, "login-code.html", v)
+}
+
+func (p *Pages) code(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return mail.Wrap(mail.BadSyntax, err)
+	}
+	f := form{To: p.inside(r.PostForm.Get("to"))}
+	_, err := p.Sessions.Finish(w, r, r.PostForm.Get("code"))
+	var e *mail.Error
+	switch {
+	case err == nil:
+		http.Redirect(w, r, f.To, http.StatusSeeOther)
+		return nil
+	case mail.Is(err, mail.AuthRequired):
+		http.Redirect(w, r, "/login?to="+url.QueryEscape(f.To), http.StatusSeeOther)
+		return nil
+	case errors.As(err, &e) && (e.Kind == mail.AuthFailed || e.Kind == mail.RateLimited):
+		v := page.See(r, "")
+		f.Said = v.Text(e.Text)
+		status := http.StatusUnauthorized
+		if e.Kind == mail.RateLimited {
+			status = http.StatusTooManyRequests
+		}
+		return p.writeCode(w, r, status, f)
 	}
 	return err
 }

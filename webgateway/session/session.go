@@ -43,7 +43,8 @@ type Accounts interface {
 type Service struct {
 	DB       *store.DB
 	Accounts Accounts
-	Secure   bool // the site has https: the cookie never goes another way
+	Codes    Codes // nil: nobody is asked for a code
+	Secure   bool  // the site has https: the cookie never goes another way
 	// SignedIn hears of every sign-in; nil hears nothing.
 	SignedIn func(ctx context.Context, u mail.User, c mail.Client)
 	Now      func() time.Time // nil is time.Now
@@ -66,13 +67,27 @@ func hashOf(token string) []byte {
 }
 
 // Open signs a member in: always with a fresh token, whatever the browser came
-// with. Kinds: AuthFailed, Suspended, RateLimited.
+// with. Kinds: AuthFailed, Suspended, RateLimited; ErrCode: not yet.
 func (s *Service) Open(w http.ResponseWriter, r *http.Request, name, password string, keep bool) (mail.User, error) {
 	ctx, c := r.Context(), clientOf(r)
 	u, stamp, err := s.Accounts.SignIn(ctx, name, password, c)
 	if err != nil {
 		return u, err
 	}
+	if s.Codes != nil {
+		switch wanted, err := s.Codes.CodeWanted(ctx, u.ID); {
+		case err != nil:
+			return mail.User{}, err
+		case wanted:
+			return mail.User{}, s.begin(w, r, u, stamp, keep)
+		}
+	}
+	return u, s.admit(w, r, u, stamp, keep)
+}
+
+// admit makes the session.
+func (s *Service) admit(w http.ResponseWriter, r *http.Request, u mail.User, stamp []byte, keep bool) error {
+	ctx, c := r.Context(), clientOf(r)
 	raw := make([]byte, 16)
 	rand.Read(raw)
 	token := base64.RawURLEncoding.EncodeToString(raw)
@@ -80,7 +95,7 @@ func (s *Service) Open(w http.ResponseWriter, r *http.Request, name, password st
 	if keep {
 		until = now.Add(kept)
 	}
-	err = s.DB.Write(ctx, func(tx *store.Tx) error {
+	err := s.DB.Write(ctx, func(tx *store.Tx) error {
 		if old := s.token(r); old != "" {
 			if _, err := tx.Exec(ctx, `DELETE FROM web_session WHERE hash = $1`, hashOf(old)); err != nil {
 				return err
@@ -95,13 +110,13 @@ func (s *Service) Open(w http.ResponseWriter, r *http.Request, name, password st
 		return err
 	})
 	if err != nil {
-		return u, err
+		return err
 	}
 	s.set(w, token, keep)
 	if s.SignedIn != nil {
 		s.SignedIn(ctx, u, c)
 	}
-	return u, nil
+	return nil
 }
 
 func one(on bool) int {
