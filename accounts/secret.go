@@ -32,6 +32,14 @@ func (s *Service) NewSecret(ctx context.Context, tx *store.Tx, id mail.UserID) e
 	return err
 }
 
+// DropSecret ends a member's secret addresses. Twice is once.
+func (s *Service) DropSecret(ctx context.Context, id mail.UserID) error {
+	return kinded(s.DB.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM secret_address WHERE member = $1`, int64(id))
+		return err
+	}))
+}
+
 // Secret is what stands in a member's secret addresses; kind NotFound when they
 // never asked for one.
 func (s *Service) Secret(ctx context.Context, id mail.UserID) (secret string, err error) {

@@ -34,6 +34,7 @@ func (h *Host) wireJMAP(render func(lang string, t mail.Text) string) {
 	h.Gateway.Doors = doors
 	h.Gateway.Webmail = &webmail.Webmail{Pages: h.Gateway.Pages, Doors: doors, JMAP: h.JMAP, Title: h.Config.Hostname}
 	h.wireAutoconfig()
+	h.wireAccount()
 	h.IMAP.JMAP = url + "/jmap/session"
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"colporteur/locale"
 	"colporteur/mail"
+	"colporteur/webgateway/account"
 	"colporteur/webgateway/ask"
 	"colporteur/webgateway/autoconfig"
 	"colporteur/webgateway/jmap"
@@ -38,6 +39,7 @@ type Gateway struct {
 	JMAP     *jmap.Server
 	Doors    *session.Pages
 	Webmail  *webmail.Webmail
+	Account  *account.Pages // nil: members cannot look after their account in a browser
 	// Autoconfig tells mail programs where to connect; nil tells nothing.
 	Autoconfig *autoconfig.Server
 	Pages      *page.Pages
@@ -54,6 +56,9 @@ func (g *Gateway) Handler() http.Handler {
 	mux.Handle("GET /{$}", g.Pages.Handle(g.home))
 	if g.Doors != nil {
 		g.Doors.Routes(mux)
+	}
+	if g.Account != nil {
+		g.Account.Routes(mux)
 	}
 	if g.Webmail != nil && webmail.Built() {
 		g.Webmail.Routes(mux)

@@ -9,7 +9,8 @@ import (
 	"colporteur/mail"
 )
 
-func clientOf(r *http.Request) mail.Client {
+// Client is from where a request comes.
+func Client(r *http.Request) mail.Client {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr

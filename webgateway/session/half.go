@@ -104,7 +104,7 @@ func (s *Service) Finish(w http.ResponseWriter, r *http.Request, code string) (m
 	if err != nil {
 		return u, err
 	}
-	ctx, c := r.Context(), clientOf(r)
+	ctx, c := r.Context(), Client(r)
 	if err := s.Codes.CheckCode(ctx, u.ID, code, c); err != nil {
 		return mail.User{}, err
 	}

@@ -69,7 +69,7 @@ func hashOf(token string) []byte {
 // Open signs a member in: always with a fresh token, whatever the browser came
 // with. Kinds: AuthFailed, Suspended, RateLimited; ErrCode: not yet.
 func (s *Service) Open(w http.ResponseWriter, r *http.Request, name, password string, keep bool) (mail.User, error) {
-	ctx, c := r.Context(), clientOf(r)
+	ctx, c := r.Context(), Client(r)
 	u, stamp, err := s.Accounts.SignIn(ctx, name, password, c)
 	if err != nil {
 		return u, err
@@ -87,7 +87,7 @@ func (s *Service) Open(w http.ResponseWriter, r *http.Request, name, password st
 
 // admit makes the session.
 func (s *Service) admit(w http.ResponseWriter, r *http.Request, u mail.User, stamp []byte, keep bool) error {
-	ctx, c := r.Context(), clientOf(r)
+	ctx, c := r.Context(), Client(r)
 	raw := make([]byte, 16)
 	rand.Read(raw)
 	token := base64.RawURLEncoding.EncodeToString(raw)
@@ -196,7 +196,7 @@ func (s *Service) note(ctx context.Context, r *http.Request, id int64, keep bool
 	}
 	err := s.DB.Write(ctx, func(tx *store.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE web_session SET seen = $1, expires = $2, network = $3 WHERE id = $4 AND seen < $1`,
-			store.Micros(now), store.Micros(until), clientOf(r).IP.String(), id)
+			store.Micros(now), store.Micros(until), Client(r).IP.String(), id)
 		return err
 	})
 	if err != nil && s.Log != nil {

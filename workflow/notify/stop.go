@@ -138,6 +138,19 @@ func (s *Service) Set(ctx context.Context, v link.Visit, chosen map[Kind]When) (
 	})
 }
 
+// SetOf sets what a member who is signed in chose; kinds that are not named stay.
+func (s *Service) SetOf(ctx context.Context, member mail.UserID, chosen map[Kind]When) error {
+	return s.DB.Write(ctx, func(tx *store.Tx) error {
+		cs, err := choices(ctx, tx, member)
+		for _, c := range cs {
+			if w, ok := chosen[c.Kind]; ok && w != c.When && err == nil {
+				err = s.Choose(ctx, tx, member, c.Kind, w)
+			}
+		}
+		return err
+	})
+}
+
 // change opens, changes and looks again, in one transaction.
 func (s *Service) change(ctx context.Context, v link.Visit, f func(context.Context, *store.Tx, *Settings) error) (st *Settings, err error) {
 	err = s.DB.Write(ctx, func(tx *store.Tx) error {

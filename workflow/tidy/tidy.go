@@ -122,19 +122,22 @@ func (s *Service) Answered(ctx context.Context, tx *store.Tx, q ask.Question, a 
 	if err != nil {
 		return said, fmt.Errorf("question %d: %w", q.ID, err)
 	}
+	return workflow.Said(p, "tidy-said-yes"), s.begin(ctx, tx, q.ID, mail.AccountID(q.Ref), p.Lang, before)
+}
+
+// begin queues the work.
+func (s *Service) begin(ctx context.Context, tx *store.Tx, id int64, account mail.AccountID, lang string, before int64) error {
 	if _, err := tx.Exec(ctx, `INSERT INTO tidy (id, account, lang, before_date, started, box, uid, mails, photos, freed) VALUES ($1, $2, $3, $4, $5, 0, 0, 0, 0, 0)`,
-		q.ID, q.Ref, p.Lang, before, store.Micros(s.now())); err != nil {
-		return said, err
+		id, int64(account), lang, before, store.Micros(s.now())); err != nil {
+		return err
 	}
-	payload, err := json.Marshal(q.ID)
+	payload, err := json.Marshal(id)
 	if err != nil {
-		return said, err
+		return err
 	}
 	// One lane for an account: two answers do not move the same photo.
-	if _, _, err := s.Queue.Add(ctx, tx, queue.Job{Kind: Job, Lane: fmt.Sprint(q.Ref), Key: fmt.Sprint(q.ID), Payload: payload}); err != nil {
-		return said, err
-	}
-	return workflow.Said(p, "tidy-said-yes"), nil
+	_, _, err = s.Queue.Add(ctx, tx, queue.Job{Kind: Job, Lane: fmt.Sprint(int64(account)), Key: fmt.Sprint(id), Payload: payload})
+	return err
 }
 
 // Work is the queue's handler for Job.

@@ -167,12 +167,7 @@ func (s *Service) Process(ctx context.Context, in *workflow.Inbound) error {
 		if bad {
 			return in.ReplyIn(ctx, tx, workflow.Said(p, "trust-outside-bad"), 0)
 		}
-		name := in.SenderName()
-		q := ask.Question{Kind: Outside, Ref: int64(in.Sender.ID), Key: fmt.Sprintf("%d %s %d", in.Sender.ID, a.Key(), s.now().Unix()/86400), To: a, Lang: p.Lang,
-			From: mail.Address{Local: "aide", Domain: domain}, Yes: p.T("trust-outside-yes-button"), No: p.T("trust-outside-no-button"), Until: s.now().Add(3 * 24 * time.Hour)}
-		q.Letter = letter.Letter{Subject: p.T("trust-outside-subject", "Domain", domain), Heading: p.T("trust-outside-ask", "Name", name, "Address", a.String())}
-		q.Letter.Para(p.T("trust-outside-why", "Name", name, "Domain", domain))
-		asked, err := s.ask(ctx, tx, q)
+		asked, err := s.askOutside(ctx, tx, mail.User{ID: in.Sender.ID, Name: in.SenderName(), Address: in.Sender.Address, Lang: p.Lang}, a)
 		if err != nil {
 			return err
 		}
