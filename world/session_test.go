@@ -1,6 +1,7 @@
 package world_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -22,6 +23,7 @@ type browser struct {
 	t    testing.TB
 	jar  http.CookieJar
 	dial *net.Dialer
+	site string // of the page that asks, as browsers say it; "" is our own
 }
 
 func newBrowser(t testing.TB) *browser {
@@ -44,7 +46,7 @@ func (b *browser) do(s *world.Server, method, path string, form url.Values) (int
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.Header.Set("Sec-Fetch-Site", cmp.Or(b.site, "same-origin"))
 	r.Header.Set("Sec-Fetch-Mode", "navigate")
 	r.Header.Set("Accept-Language", "fr")
 	for _, c := range b.jar.Cookies(name) {
