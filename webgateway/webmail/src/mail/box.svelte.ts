@@ -3,6 +3,7 @@ import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 import { Client, MethodError, Offline, type Args, type Id } from '../jmap/client';
 import { fullProperties, rowProperties, type Email, type Mailbox } from '../jmap/types';
 import { count, t } from '../i18n';
+import type { MailPlace } from '../route.svelte';
 import { filterOf } from './search';
 
 const page = 50; // rows that are asked for together
@@ -30,15 +31,33 @@ export class Box {
   #list = 0; // changes with every list: late answers to an old one are dropped
   #clear = 0;
 
-  async start(): Promise<void> {
+  /** Begins where the address says. */
+  async start(at: MailPlace): Promise<void> {
     await this.client.open();
     await this.loadMailboxes();
-    this.folder ??= this.role('inbox')?.id ?? this.mailboxes[0]?.id ?? null;
+    this.folder = this.#known(at.folder);
+    this.search = at.search;
     await this.reload();
+    if (at.email) void this.read(at.email);
     if (this.client.has('urn:ietf:params:jmap:quota')) void this.try(async () => { this.room = (await this.client.call('Quota/get', { ids: null })).list[0] ?? null; });
     this.client.watch(['Email', 'Mailbox'], (now) => { if (now.Email && now.Email !== this.#state) void this.refresh(); });
     addEventListener('online', () => void this.refresh());
     addEventListener('offline', () => { this.online = false; });
+  }
+
+  #known = (folder: Id | null): Id | null => this.mailboxes.find((m) => m.id === folder)?.id ?? this.role('inbox')?.id ?? this.mailboxes[0]?.id ?? null;
+
+  /** Follows the address: the back button, or a link that was kept. */
+  async goTo(at: MailPlace): Promise<void> {
+    const folder = this.#known(at.folder);
+    if (at.search !== this.search || (at.search === '' && folder !== this.folder)) {
+      this.close();
+      if (at.search === '') this.folder = folder;
+      this.search = at.search;
+      await this.reload();
+    }
+    if (at.email === null) this.close();
+    else if (at.email !== this.opened) await this.read(at.email);
   }
 
   role = (role: string): Mailbox | undefined => this.mailboxes.find((m) => m.role === role);

@@ -1,4 +1,5 @@
 import { box } from './box.svelte';
+import { route } from '../route.svelte';
 import { sheets } from './sheets.svelte';
 
 const typing = (e: KeyboardEvent) => (e.target as HTMLElement).closest('input:not([type=checkbox]), textarea, select, [contenteditable], dialog') !== null;
@@ -12,7 +13,7 @@ export function keyboard(app: { help: () => void; search: () => void }): () => v
     const id = box.ids[at];
     if (id && box.opened) void box.read(id);
   };
-  const to = (role: string) => { const m = box.role(role); if (m) { box.close(); void box.show(m.id); } };
+  const to = (role: string) => { const m = box.role(role); if (!m) return; if (route.area !== 'mail') route.go([]); box.close(); void box.show(m.id); };
   const move = (role: string, said: 'archived' | 'deleted' | 'moved') => { const m = box.role(role); if (m && box.target.length > 0) void box.moveTo(m, said); };
   const last = () => box.thread.at(-1);
   const keys: Record<string, () => void> = {
@@ -33,7 +34,7 @@ export function keyboard(app: { help: () => void; search: () => void }): () => v
     const key = before ? `${before} ${e.key}` : e.key === 'Enter' ? 'o' : e.key;
     before = !before && e.key === 'g' ? 'g' : '';
     const run = keys[key];
-    if (!run) return;
+    if (!run || !(route.area === 'mail' || ['c', '/', '?'].includes(key) || key.startsWith('g '))) return;
     e.preventDefault();
     run();
   };
