@@ -41,6 +41,7 @@ var arrows = map[string][]string{
 	"workflow":          {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
 	"workflow/...":      {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
 	"workflow/verify":   {"dkim/..."},
+	"webgateway/jmap":   {"dkim/authres"},
 	"webgateway/...":    {"accounts", "store/...", "delivery", "workflow/...", "mail", "locale/...", "webgateway/..."},
 }
 

@@ -45,6 +45,7 @@ import (
 	"colporteur/workflow/link"
 	"colporteur/workflow/notify"
 	"colporteur/workflow/outgoing"
+	"colporteur/workflow/snooze"
 	"colporteur/workflow/tidy"
 	"colporteur/workflow/transfer"
 	"colporteur/workflow/trust"
@@ -103,6 +104,7 @@ type Host struct {
 	Uploads     *loose.Store
 	JMAP        *jmap.Server
 	Sessions    *session.Service
+	Snooze      *snooze.Service
 	Submissions *delivery.Submissions
 	Places      *upload.Service
 	Gateway     *webgateway.Gateway

@@ -6,11 +6,14 @@ import (
 	"colporteur/accounts"
 	"colporteur/config"
 	"colporteur/delivery"
+	"colporteur/locale"
 	"colporteur/mail"
+	"colporteur/store/queue"
 	"colporteur/webgateway/autoconfig"
 	"colporteur/webgateway/jmap"
 	"colporteur/webgateway/session"
 	"colporteur/webgateway/webmail"
+	"colporteur/workflow/snooze"
 )
 
 var (
@@ -26,7 +29,10 @@ func (h *Host) wireJMAP(render func(lang string, t mail.Text) string) {
 	url := h.Config.Web.URL
 	h.Sessions = &session.Service{DB: h.DB, Accounts: h.Accounts, Secure: strings.HasPrefix(url, "https:"), SignedIn: h.Notify.SignedIn, Now: h.opt.Now, Log: h.opt.Log}
 	h.Submissions = &delivery.Submissions{DB: h.DB, Queue: h.Queue, Now: h.opt.Now}
-	h.JMAP = &jmap.Server{Mailboxes: h.Mailboxes, Blobs: h.Blobs, Uploads: h.Uploads, Filer: h.Door, Accounts: h.Accounts, Submitter: h.SMTP, Submissions: h.Submissions, URL: url,
+	h.Snooze = &snooze.Service{DB: h.DB, Queue: h.Queue, Mailboxes: h.Mailboxes, Now: h.opt.Now,
+		Name: func(lang string) string { return locale.For(lang).T("mailbox-snoozed") }}
+	h.Queue.Handle(snooze.JobWake, queue.Options{Workers: 2, PerLane: 1}, h.Snooze.Work)
+	h.JMAP = &jmap.Server{Mailboxes: h.Mailboxes, Blobs: h.Blobs, Uploads: h.Uploads, Filer: h.Door, Accounts: h.Accounts, Submitter: h.SMTP, Submissions: h.Submissions, URL: url, Hostname: h.Config.Hostname, Snooze: h.Snooze,
 		Cookie: h.Sessions.User, SignedIn: h.Notify.SignedIn, Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.Gateway.JMAP = h.JMAP
 	doors := &session.Pages{Pages: h.Gateway.Pages, Sessions: h.Sessions, Home: "/mail"}

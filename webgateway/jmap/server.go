@@ -14,6 +14,7 @@ import (
 	"colporteur/store/blob"
 	"colporteur/store/loose"
 	"colporteur/store/mailbox"
+	"colporteur/workflow/snooze"
 )
 
 // Accounts says who somebody is; *accounts.Service does.
@@ -33,7 +34,9 @@ type Server struct {
 	// Submitter sends, and Submissions remembers what was sent.
 	Submitter   Submitter
 	Submissions *delivery.Submissions
-	URL         string // of the site, without a slash at its end
+	Snooze      *snooze.Service // nil puts nothing aside
+	URL         string          // of the site, without a slash at its end
+	Hostname    string          // that our own Authentication-Results bear
 
 	// Cookie says whose a request of our own web application is; nil: there is none.
 	Cookie func(*http.Request) (mail.User, error)

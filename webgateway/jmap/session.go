@@ -19,6 +19,9 @@ const (
 	usingMail       = "urn:ietf:params:jmap:mail"
 	usingSubmission = "urn:ietf:params:jmap:submission"
 	usingQuota      = "urn:ietf:params:jmap:quota"
+	// usingOwnMail is what we say about mails that RFC 8621 has no words for; doc.go
+	// describes it.
+	usingOwnMail = "urn:colporteur:params:jmap:mail"
 )
 
 // capabilities are all of them, with what the session says about each.
@@ -31,6 +34,7 @@ var capabilities = map[string]any{
 	usingMail:       struct{}{},
 	usingSubmission: struct{}{},
 	usingQuota:      struct{}{},
+	usingOwnMail:    struct{}{},
 }
 
 // ofAccount is what the session says about an account (RFC 8621 §1.3).
@@ -40,7 +44,8 @@ func ofAccount(own bool) map[string]any {
 			"maxMailboxesPerEmail": nil, "maxMailboxDepth": nil, "maxSizeMailboxName": 255, "maxSizeAttachmentsPerEmail": maxSizeUpload,
 			"emailQuerySortOptions": sortOptions(), "mayCreateTopLevelMailbox": own,
 		},
-		usingQuota: struct{}{},
+		usingQuota:   struct{}{},
+		usingOwnMail: struct{}{},
 	}
 	if own {
 		all[usingSubmission] = map[string]any{"maxDelayedSend": int(maxDelay.Seconds()), "submissionExtensions": map[string][]string{"FUTURERELEASE": {}, "DSN": {}}}
@@ -88,7 +93,7 @@ func (s *Server) sessionOf(ctx context.Context, u mail.User) (o map[string]any, 
 	base := s.URL + "/jmap/"
 	o = map[string]any{
 		"capabilities": capabilities, "accounts": accounts,
-		"primaryAccounts": map[string]string{usingCore: own, usingMail: own, usingSubmission: own, usingQuota: own},
+		"primaryAccounts": map[string]string{usingCore: own, usingMail: own, usingSubmission: own, usingQuota: own, usingOwnMail: own},
 		"username":        u.Address.String(), "apiUrl": base + "api", "downloadUrl": base + "download/{accountId}/{blobId}/{name}?accept={type}",
 		"uploadUrl": base + "upload/{accountId}/", "eventSourceUrl": base + "events?types={types}&closeafter={closeafter}&ping={ping}",
 	}

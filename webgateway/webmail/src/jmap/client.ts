@@ -15,7 +15,7 @@ export class Offline extends Error {}
 
 type Session = { apiUrl: string; uploadUrl: string; downloadUrl: string; eventSourceUrl: string; username: string; primaryAccounts: Record<string, Id>; capabilities: Record<string, any> };
 
-const using = ['urn:ietf:params:jmap:core', 'urn:ietf:params:jmap:mail', 'urn:ietf:params:jmap:submission', 'urn:ietf:params:jmap:quota'];
+const using = [...['core', 'mail', 'submission', 'vacationresponse', 'quota', 'contacts', 'webpush-vapid'].map((s) => 'urn:ietf:params:jmap:' + s), ...['mail', 'contacts', 'sharing'].map((s) => 'urn:colporteur:params:jmap:' + s)];
 
 // The addresses in the session are the public ones; we speak to where we came from.
 const here = (url: string) => url.replace(/^https?:\/\/[^/]+/, '');

@@ -179,14 +179,22 @@ export class Box {
       row ? ['Thread/get', { ids: [row.threadId] }, 't'] : ['Email/get', { ids: [id], properties: ['threadId'] }, 't'],
       ['Email/get', {
         ...(row ? { '#ids': { resultOf: 't', name: 'Thread/get', path: '/list/*/emailIds' } } : { ids: [id] }),
-        properties: fullProperties, fetchTextBodyValues: true, maxBodyValueBytes: 400_000,
+        properties: this.client.has('urn:colporteur:params:jmap:mail') ? [...fullProperties, 'proof'] : fullProperties, fetchTextBodyValues: true, maxBodyValueBytes: 400_000,
       }, 'g'],
     ));
     if (!got || this.opened !== id) return;
-    this.thread = (got[1].list as Email[]).sort((a, b) => a.receivedAt.localeCompare(b.receivedAt));
+    this.thread = (got[1].list as Email[]).filter((m) => m.id === id || this.#belongs(m)).sort((a, b) => a.receivedAt.localeCompare(b.receivedAt));
     if (this.thread.length === 0) { this.close(); return; }
     const unread = this.thread.filter((m) => !m.keywords.$seen).map((m) => m.id);
     if (mark && unread.length > 0) await this.patch(unread, { 'keywords/$seen': true });
+  }
+
+  // A conversation is read whole, whatever folders it lies in, but for what was
+  // thrown away or is junk; where those are shown, they are all that is.
+  #belongs(m: Email): boolean {
+    const aside = [this.role('trash')?.id, this.role('junk')?.id].filter((x) => x !== undefined);
+    if (!this.search && this.folder && aside.includes(this.folder)) return !!m.mailboxIds[this.folder];
+    return Object.keys(m.mailboxIds).some((f) => !aside.includes(f));
   }
 
   close(): void {

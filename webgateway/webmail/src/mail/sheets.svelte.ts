@@ -199,7 +199,7 @@ class Sheets {
   /** Saves all that is being written; what is saved goes from this device. */
   async keepAll(): Promise<void> { await Promise.all(this.all.map((s) => s.save())); }
 
-  write(): void { this.#add(new Sheet()); }
+  write(of: { to?: string; subject?: string; text?: string } = {}): void { this.#add(new Sheet().fill(of)); }
 
   reply(email: Email, everybody: boolean): void {
     const me = box.client.session.username.toLowerCase();
