@@ -135,6 +135,72 @@ await visit('reading', {}, async (page) => {
   await page.keyboard.press('Escape');
 });
 
+// Setting aside: an invitation is read; a mail leaves until tomorrow and comes back
+// on top; one is pinned, one muted; the back button leaves a message.
+await visit('setting aside', { viewport: { width: 820, height: 900 }, timezoneId: 'Europe/Paris' }, async (page) => {
+  await enter(page, site.ann);
+  await page.locator('.row').first().waitFor();
+  await ask('invite');
+  const row = page.locator('.row', { hasText: 'La réunion du bureau' });
+  await row.locator('.open').click();
+  const card = page.locator('.invitation');
+  await card.getByText('Réunion du bureau, puis repas').waitFor();
+  want((await card.innerText()).includes('samedi 5 décembre 2026, 14:00 – 15:30'), 'the hour of the invitation is told as', await card.innerText());
+  want((await card.innerText()).includes('Salle des fêtes'), 'the place of the invitation is missing');
+  want((await page.locator('.proof').innerText()) === 'membre d\'ici', 'the badge says', await page.locator('.proof').innerText());
+  await page.locator('.proof').click();
+  await page.getByText('bob@home.test a écrit ce courrier').waitFor();
+  await check(page, 'invitation');
+  await page.screenshot({ path: join(site.shots, 'm-invitation.png') });
+  await page.goBack();
+  await page.getByText('Choisissez un message pour le lire.').waitFor();
+  await page.goForward();
+  await card.waitFor();
+  await page.reload();
+  await card.waitFor();
+  // Until tomorrow, and back.
+  await page.getByRole('button', { name: 'Plus tard', exact: true }).last().click();
+  await check(page, 'later');
+  await page.screenshot({ path: join(site.shots, 'm-later.png') });
+  await page.getByRole('button', { name: /Demain matin/ }).click();
+  await page.getByText(/Le message reviendra/).waitFor();
+  await row.waitFor({ state: 'detached' });
+  await page.keyboard.press('z');
+  await row.waitFor();
+  await row.locator('.open').click();
+  await page.getByRole('button', { name: 'Plus tard', exact: true }).last().click();
+  await page.getByRole('button', { name: /Demain matin/ }).click();
+  await row.waitFor({ state: 'detached' });
+  await ask('tomorrow');
+  await page.locator('.row.unread', { hasText: 'La réunion du bureau' }).getByText('De retour').waitFor();
+  // Pinned, it stays on top; muted, its conversation leaves the inbox.
+  const sea = page.locator('.row', { hasText: 'Été à la mer' });
+  await sea.locator('.open').click();
+  await page.waitForSelector('.message.open');
+  await page.keyboard.press('p');
+  await page.locator('.rows > li').first().getByText('Épinglé').waitFor();
+  await page.keyboard.press('p');
+  await page.getByText('Épinglé').waitFor({ state: 'detached' });
+  await page.locator('.row', { hasText: 'Assemblée générale' }).locator('.open').click();
+  await page.locator('.message.open', { hasText: 'ordre du jour' }).waitFor();
+  await page.keyboard.press('m');
+  await page.getByText(/Conversation en sourdine/).waitFor();
+  await page.locator('.row', { hasText: 'Assemblée générale' }).waitFor({ state: 'detached' });
+  await page.keyboard.press('z');
+  await page.locator('.row', { hasText: 'Assemblée générale' }).waitFor();
+  // The member's own page: larger letters, on this device, and still after a reload.
+  await page.getByRole('link', { name: 'Moi' }).click();
+  await page.getByLabel('Très grande').check();
+  await check(page, 'me');
+  await page.screenshot({ path: join(site.shots, 'm-me.png') });
+  await page.reload();
+  await page.getByRole('heading', { name: 'Moi' }).waitFor();
+  want(await page.evaluate(() => getComputedStyle(document.documentElement).fontSize) === '22px', 'the size of letters is forgotten');
+  await page.getByLabel('Normale').check();
+  await page.goBack();
+  await page.locator('.row').first().waitFor();
+});
+
 // Searching: words without accents, operators, and a way back.
 await visit('searching', {}, async (page) => {
   await enter(page, site.ann);
@@ -144,6 +210,13 @@ await visit('searching', {}, async (page) => {
     if (found) await page.locator('.row', { hasText: found }).first().waitFor();
     else await page.locator('.empty', { hasText: 'Rien n’a été trouvé' }).waitFor();
   }
+  // Where the words were found is marked; an operator is a chip that can be taken away.
+  await page.locator('#search').fill('de:bob plage');
+  await page.locator('.row mark', { hasText: 'plage' }).waitFor();
+  await check(page, 'chips');
+  await page.screenshot({ path: join(site.shots, 'm-search.png') });
+  await page.getByRole('button', { name: 'Enlever « de:bob »' }).click();
+  want(await page.locator('#search').inputValue() === 'plage', 'without its chip the search is', await page.locator('#search').inputValue());
   await page.locator('#search').fill('');
   await page.locator('.row').nth(1).waitFor();
 });

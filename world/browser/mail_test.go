@@ -45,6 +45,9 @@ const hostile = "From: Bob <bob@home.test>\r\nTo: ann@home.test\r\nSubject: =?ut
 <div style="position:fixed;background:url(https://evil.test/b.png);color:green">fin</div></body></html>` +
 	"\r\n--r\r\nContent-Type: image/jpeg\r\nContent-ID: <photo@x>\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 
+const meeting = "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:1@home.test\r\nSUMMARY:Réunion du bureau\\, puis repas\r\nDTSTART:20261205T130000Z\r\nDURATION:PT1H30M\r\n" +
+	"LOCATION:Salle des fêtes\r\nORGANIZER;CN=Bob:mailto:bob@home.test\r\nATTENDEE;CN=\"Petit, Ann\";PARTSTAT=ACCEPTED:mailto:ann@home.test\r\nBEGIN:VALARM\r\nDESCRIPTION:dans\r\n  une heure\r\nEND:VALARM\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+
 // TestMailInARealBrowser keeps its screenshots in $COLPORTEUR_SHOTS, if that is set.
 func TestMailInARealBrowser(t *testing.T) {
 	t.Parallel()
@@ -114,6 +117,13 @@ func TestMailInARealBrowser(t *testing.T) {
 		switch line := lines.Text(); {
 		case line == "do mail":
 			bob.Send(ann.Address, world.Subject("Une nouvelle toute fraîche"), world.Text("Elle est arrivée.\r\n> ce que tu disais\r\n> et encore\r\n"))
+			say("")
+		case line == "do invite":
+			bob.Send(ann.Address, world.Subject("La réunion du bureau"), world.Text("Pouvez-vous venir ?\r\n"), world.Attach("réunion.ics", "text/calendar", []byte(meeting)))
+			say("")
+		case line == "do tomorrow":
+			w.Advance(36 * time.Hour)
+			w.Settle()
 			say("")
 		case line == "do sent":
 			w.Advance(11 * time.Second) // the ten in which it can be taken back

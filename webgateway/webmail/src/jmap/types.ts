@@ -15,7 +15,7 @@ export type Proof = { level: 'member' | 'proven' | 'forwarded' | 'unproven' | 'd
 export type Email = {
   id: Id; blobId: Id; threadId: Id; mailboxIds: Record<Id, true>; keywords: Record<string, true>; size: number; receivedAt: string; from: Person[] | null; to: Person[] | null; cc: Person[] | null; bcc: Person[] | null;
   replyTo: Person[] | null; subject: string | null; preview: string; hasAttachment: boolean; messageId: string[] | null; references: string[] | null; inReplyTo: string[] | null; sentAt: string | null;
-  proof?: Proof | null; 'header:List-Unsubscribe:asURLs'?: string[] | null; 'header:List-Unsubscribe-Post:asText'?: string | null;
+  proof?: Proof | null; snoozedUntil?: string | null; 'header:List-Unsubscribe:asURLs'?: string[] | null; 'header:List-Unsubscribe-Post:asText'?: string | null;
   textBody?: Part[]; htmlBody?: Part[]; attachments?: Part[]; bodyValues?: Record<string, { value: string; isTruncated: boolean; isEncodingProblem: boolean }>;
 };
 

@@ -4,6 +4,7 @@ import { Client, MethodError, Offline, type Args, type Id } from '../jmap/client
 import { fullProperties, rowProperties, type Email, type Mailbox } from '../jmap/types';
 import { count, t } from '../i18n';
 import type { MailPlace } from '../route.svelte';
+import { count as laterCount, t as later, said as saidLater } from './later';
 import { filterOf } from './search';
 
 const page = 50; // rows that are asked for together
@@ -18,11 +19,13 @@ export class Box {
   total = $state<number | null>(null); // of the list; null while it is not known
   ids = $state.raw<(Id | undefined)[]>([]); // by position; undefined is not loaded
   rows = new SvelteMap<Id, Email>();
+  snippets = new SvelteMap<Id, { subject: string | null; preview: string | null }>(); // where a search found its words
   selected = new SvelteSet<Id>();
   cursor = $state(-1); // position of the keyboard in the list
   opened = $state<Id | null>(null); // the email whose conversation is read
   thread = $state.raw<Email[]>([]); // oldest first
   online = $state(true);
+  ready = $state(false); // the session is known
   room = $state.raw<{ used: number; hardLimit: number } | null>(null); // of the mailbox, when it has a limit
   toast = $state<Toast | null>(null);
 
@@ -34,6 +37,7 @@ export class Box {
   /** Begins where the address says. */
   async start(at: MailPlace): Promise<void> {
     await this.client.open();
+    this.ready = true;
     await this.loadMailboxes();
     this.folder = this.#known(at.folder);
     this.search = at.search;
@@ -87,6 +91,8 @@ export class Box {
     this.#clear = setTimeout(() => { this.toast = null; }, toast.undo ? 10_000 : 5_000) as unknown as number;
   }
 
+  get #row(): string[] { return this.current?.role === 'snoozed' && this.client.has('urn:colporteur:params:jmap:mail') ? [...rowProperties, 'snoozedUntil'] : rowProperties; }
+
   // The list.
 
   async show(folder: Id): Promise<void> {
@@ -104,6 +110,7 @@ export class Box {
     this.#list++;
     this.#asked.clear();
     this.selected.clear();
+    this.snippets.clear();
     this.ids = [];
     this.total = null;
     this.cursor = -1;
@@ -113,8 +120,8 @@ export class Box {
   get #query(): Args {
     const search = this.search.trim();
     return {
-      filter: search ? filterOf(search, this.mailboxes) : { inMailbox: this.folder },
-      sort: [{ property: 'receivedAt', isAscending: false }], collapseThreads: !search && this.current?.role !== 'drafts', calculateTotal: true,
+      filter: search ? filterOf(search, this.mailboxes) : { inMailbox: this.folder, ...(this.current?.role === 'inbox' ? { notKeyword: '$muted' } : {}) },
+      sort: [...(search ? [] : ['$pinned', '$new'].map((keyword) => ({ property: 'hasKeyword', keyword, isAscending: false }))), { property: 'receivedAt', isAscending: false }], collapseThreads: !search && this.current?.role !== 'drafts', calculateTotal: true,
     };
   }
 
@@ -130,7 +137,7 @@ export class Box {
     await Promise.all(pages.map(async (p) => {
       const got = await this.try(() => this.client.calls(
         ['Email/query', { ...this.#query, position: p * page, limit: page }, 'q'],
-        ['Email/get', { '#ids': { resultOf: 'q', name: 'Email/query', path: '/ids' }, properties: rowProperties }, 'g'],
+        ['Email/get', { '#ids': { resultOf: 'q', name: 'Email/query', path: '/ids' }, properties: this.#row }, 'g'],
       ));
       if (list !== this.#list) return;
       if (!got) { this.#asked.delete(p); return; }
@@ -142,7 +149,14 @@ export class Box {
       (query.ids as Id[]).forEach((id, i) => { ids[query.position + i] = id; });
       this.ids = ids;
       this.total = query.total;
+      if (this.search.trim() && query.ids.length > 0) void this.#mark(query.ids as Id[], list);
     }));
+  }
+
+  // Says where the words were found; the list does not wait for it.
+  async #mark(ids: Id[], list: number): Promise<void> {
+    const got = await this.try(() => this.client.call('SearchSnippet/get', { filter: this.#query.filter, emailIds: ids }));
+    if (got && list === this.#list) for (const s of got.list) this.snippets.set(s.emailId, { subject: s.subject, preview: s.preview });
   }
 
   /** Looks at what changed: the same list again, from where it is shown. */
@@ -151,7 +165,7 @@ export class Box {
     const first = Math.floor(Math.max(around[0], 0) / page), last = Math.floor(Math.max(around[1] - 1, 0) / page);
     const got = await this.try(() => this.client.calls(
       ['Email/query', { ...this.#query, position: first * page, limit: (last - first + 1) * page }, 'q'],
-      ['Email/get', { '#ids': { resultOf: 'q', name: 'Email/query', path: '/ids' }, properties: rowProperties }, 'g'],
+      ['Email/get', { '#ids': { resultOf: 'q', name: 'Email/query', path: '/ids' }, properties: this.#row }, 'g'],
       ['Mailbox/get', { ids: null }, 'm'],
     ));
     if (!got || list !== this.#list) return;
@@ -185,8 +199,9 @@ export class Box {
     if (!got || this.opened !== id) return;
     this.thread = (got[1].list as Email[]).filter((m) => m.id === id || this.#belongs(m)).sort((a, b) => a.receivedAt.localeCompare(b.receivedAt));
     if (this.thread.length === 0) { this.close(); return; }
-    const unread = this.thread.filter((m) => !m.keywords.$seen).map((m) => m.id);
-    if (mark && unread.length > 0) await this.patch(unread, { 'keywords/$seen': true });
+    // What is read is neither unread nor just back.
+    const unread = this.thread.filter((m) => !m.keywords.$seen || m.keywords.$new).map((m) => m.id);
+    if (mark && unread.length > 0) await this.patch(unread, { 'keywords/$seen': true, 'keywords/$new': null });
   }
 
   // A conversation is read whole, whatever folders it lies in, but for what was
@@ -280,6 +295,39 @@ export class Box {
     this.selected.clear();
   }
 
+  /** Puts conversations aside until an hour. */
+  async later(when: Date, rows = this.target): Promise<void> {
+    const mails = await this.#whole(rows);
+    if (mails.length === 0) return;
+    this.#leave(rows);
+    const ids = mails.map((m) => m.id);
+    const got = await this.try(() => this.client.call('Email/snooze', { ids, until: when.toISOString().slice(0, 19) + 'Z' }));
+    const bad = got && Object.values(got.notUpdated ?? {})[0] as { type: string; description?: string } | undefined;
+    if (bad) this.say({ text: t('failed', { why: bad.description || bad.type }) });
+    else if (got) this.say({ text: laterCount('put', rows.length, { when: saidLater(when) }), undo: async () => { await this.try(() => this.client.call('Email/snooze', { ids, until: null })); await this.refresh(); } });
+    await this.refresh();
+  }
+
+  /** Brings back what was put aside. */
+  async wake(rows = this.target): Promise<void> {
+    const mails = await this.#whole(rows);
+    this.#leave(rows);
+    const got = await this.try(() => this.client.call('Email/snooze', { ids: mails.map((m) => m.id), until: null }));
+    if (got) this.say({ text: laterCount('back', rows.length) });
+    await this.refresh();
+  }
+
+  /** Mutes conversations, or hears them again. The server keeps what comes later quiet. */
+  async mute(rows = this.target): Promise<void> {
+    const mails = await this.#whole(rows);
+    if (mails.length === 0) return;
+    const on = rows.some((id) => !this.rows.get(id)?.keywords.$muted);
+    const set = (v: true | null) => this.try(() => this.client.call('Email/set', { update: Object.fromEntries(mails.map((m) => [m.id, { 'keywords/$muted': v }])) }));
+    if (on && this.current?.role === 'inbox') this.#leave(rows);
+    if (await set(on || null) && on) this.say({ text: laterCount('muted', rows.length), undo: async () => { await set(null); await this.refresh(); } });
+    await this.refresh();
+  }
+
   async toggle(keyword: string, rows = this.target): Promise<void> {
     const on = rows.some((id) => !this.rows.get(id)?.keywords[keyword]);
     await this.patch(rows, { [`keywords/${keyword}`]: on ? true : null });
@@ -288,7 +336,7 @@ export class Box {
 
 /** A mailbox as people call it. */
 export function nameOf(m: Mailbox): string {
-  const known: Record<string, string> = { inbox: t('inbox'), drafts: t('drafts'), sent: t('sent'), archive: t('archive'), junk: t('junk'), trash: t('trash') };
+  const known: Record<string, string> = { inbox: t('inbox'), drafts: t('drafts'), sent: t('sent'), archive: t('archive'), junk: t('junk'), trash: t('trash'), snoozed: later('later') };
   return (m.role && known[m.role]) || m.name;
 }
 

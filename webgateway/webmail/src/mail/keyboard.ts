@@ -22,6 +22,7 @@ export function keyboard(app: { help: () => void; search: () => void }): () => v
     u: () => box.close(), Escape: () => { if (box.selected.size > 0) box.selected.clear(); else box.close(); },
     e: () => move('archive', 'archived'), '#': () => move('trash', 'deleted'), Delete: () => move('trash', 'deleted'), '!': () => move('junk', 'moved'),
     s: () => void box.toggle('$flagged'), U: () => void box.toggle('$seen'),
+    m: () => { if (box.target.length > 0) void box.mute(); }, p: () => { if (box.target.length > 0) void box.toggle('$pinned'); },
     x: () => { const id = box.ids[box.cursor]; if (id) { if (box.selected.has(id)) box.selected.delete(id); else box.selected.add(id); } },
     r: () => { const m = last(); if (m) void sheets.reply(m, false); }, a: () => { const m = last(); if (m) void sheets.reply(m, true); }, f: () => { const m = last(); if (m) void sheets.forward(m); },
     c: () => sheets.write(), '/': app.search, '?': app.help, z: () => { const undo = box.toast?.undo; box.toast = null; void undo?.(); },
