@@ -43,7 +43,7 @@ type Webmail struct {
 // what the application may do: it is our own files, speaks to us alone, and
 // shows mails in frames that we serve.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; font-src 'self'; " +
-	"frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+	"frame-src 'self'; worker-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 // Built says whether the application is in this binary.
 func Built() bool { return len(entry.File) > 0 }
@@ -70,15 +70,16 @@ func (m *Webmail) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /mail/{$}", m.Doors.Require(m.app))
 	mux.Handle("GET /mail/message/{email}", m.Doors.Require(m.message))
 	mux.HandleFunc("GET /mail/assets/{name}", asset)
+	mux.HandleFunc("GET /mail/assets.json", built)
+	mux.Handle("GET /mail/manifest.webmanifest", m.Doors.Require(m.manifest))
+	for name := range files {
+		mux.HandleFunc("GET /mail/"+name, file)
+	}
 }
 
 func (m *Webmail) app(w http.ResponseWriter, r *http.Request, u mail.User) error {
-	lang := u.Lang
-	if lang != "en" {
-		lang = "fr"
-	}
 	var b bytes.Buffer
-	if err := shell.Execute(&b, map[string]any{"Lang": lang, "Title": m.Title, "Script": "/mail/" + entry.File, "Styles": entry.CSS}); err != nil {
+	if err := shell.Execute(&b, map[string]any{"Lang": language(u), "Title": m.Title, "Script": "/mail/" + entry.File, "Styles": entry.CSS}); err != nil {
 		return err
 	}
 	h := w.Header()
@@ -87,6 +88,14 @@ func (m *Webmail) app(w http.ResponseWriter, r *http.Request, u mail.User) error
 	h.Set("Referrer-Policy", "no-referrer")
 	_, err := b.WriteTo(w)
 	return err
+}
+
+// language is the application's for u.
+func language(u mail.User) string {
+	if u.Lang == "en" {
+		return "en"
+	}
+	return "fr"
 }
 
 // asset serves a file of the application; its name changes with it.

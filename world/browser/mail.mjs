@@ -180,7 +180,8 @@ await visit('setting aside', { viewport: { width: 820, height: 900 }, timezoneId
   await page.keyboard.press('p');
   await page.locator('.rows > li').first().getByText('Épinglé').waitFor();
   await page.keyboard.press('p');
-  await page.getByText('Épinglé').waitFor({ state: 'detached' });
+  await page.locator('.rows > li').last().getByText('Été à la mer').waitFor();
+  want(await page.getByText('Épinglé').count() === 0, 'what was pinned stays marked');
   await page.locator('.row', { hasText: 'Assemblée générale' }).locator('.open').click();
   await page.locator('.message.open', { hasText: 'ordre du jour' }).waitFor();
   await page.keyboard.press('m');
@@ -305,6 +306,41 @@ await visit('many', {}, async (page) => {
   await page.locator('.list .scroll').evaluate((e) => { e.scrollTop = e.scrollHeight; });
   await page.locator('.row', { hasText: 'Message 1 of many' }).waitFor();
   want(await page.locator('.rows > li').count() < 40, 'there are', await page.locator('.rows > li').count(), 'rows in the page');
+});
+
+// On the train: what was kept here is read and tidied without a line, and done when
+// it is back; signing out leaves nothing of it.
+await visit('offline train', {}, async (page, context) => {
+  await enter(page, site.ann);
+  await page.locator('.row').first().waitFor();
+  await page.getByRole('link', { name: 'Moi' }).click();
+  await page.getByLabel('Garder les trente derniers jours sur cet appareil').check();
+  await page.getByText('La copie est à jour.').waitFor();
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await context.setOffline(true);
+  await page.goto(`${site.base}/mail`);
+  await page.getByText('Pas de connexion.').waitFor();
+  const row = page.locator('.row', { hasText: 'Assemblée générale' });
+  await row.locator('.open').click();
+  await page.locator('.text', { hasText: 'ordre du jour' }).waitFor();
+  await page.locator('.row', { hasText: 'Méchant' }).locator('.open').click();
+  await page.frameLocator('iframe.page').getByText('Des mots innocents').waitFor();
+  await row.locator('.open').click();
+  await page.locator('.text', { hasText: 'ordre du jour' }).waitFor();
+  await page.screenshot({ path: join(site.shots, 'm-offline.png') });
+  await page.keyboard.press('e');
+  await page.getByText('Message archivé.').waitFor();
+  await row.waitFor({ state: 'detached' });
+  await page.goto(`${site.base}/mail`);
+  await page.locator('.row', { hasText: 'Méchant' }).waitFor();
+  want(await row.count() === 0, 'what was archived without a line is back after a reload');
+  await context.setOffline(false);
+  await page.getByText('Pas de connexion.').waitFor({ state: 'detached' });
+  await ask('archived');
+  await page.getByRole('button', { name: 'Se déconnecter' }).click();
+  await page.waitForURL(/\/login/);
+  const left = await page.evaluate(async () => [(await indexedDB.databases()).length, (await caches.keys()).length, localStorage.length]);
+  want(left.join() === '0,0,0', 'signing out leaves', left.join());
 });
 
 // Signed out, nothing is left.

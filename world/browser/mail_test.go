@@ -121,6 +121,11 @@ func TestMailInARealBrowser(t *testing.T) {
 		case line == "do invite":
 			bob.Send(ann.Address, world.Subject("La réunion du bureau"), world.Text("Pouvez-vous venir ?\r\n"), world.Attach("réunion.ics", "text/calendar", []byte(meeting)))
 			say("")
+		case line == "do archived":
+			if got := ann.Folder("Archives").One().Subject; !strings.HasPrefix(got, "Assemblée") {
+				t.Errorf("archived: %s", got)
+			}
+			say("")
 		case line == "do tomorrow":
 			w.Advance(36 * time.Hour)
 			w.Settle()

@@ -13,7 +13,7 @@ export class MethodError extends Error {
 /** The server was not reached, or is not there for us now. */
 export class Offline extends Error {}
 
-type Session = { apiUrl: string; uploadUrl: string; downloadUrl: string; eventSourceUrl: string; username: string; primaryAccounts: Record<string, Id>; capabilities: Record<string, any> };
+export type Session = { apiUrl: string; uploadUrl: string; downloadUrl: string; eventSourceUrl: string; username: string; primaryAccounts: Record<string, Id>; capabilities: Record<string, any> };
 
 const using = [...['core', 'mail', 'submission', 'vacationresponse', 'quota', 'contacts', 'webpush-vapid'].map((s) => 'urn:ietf:params:jmap:' + s), ...['mail', 'contacts', 'sharing'].map((s) => 'urn:colporteur:params:jmap:' + s)];
 
@@ -24,9 +24,16 @@ export class Client {
   session!: Session;
   account!: Id;
   #using: string[] = [];
+  /** Runs when the session has ended, before the door opens. */
+  ended: () => Promise<void> = () => Promise.resolve();
 
   async open(): Promise<void> {
-    this.session = await (await this.#fetch('/jmap/session')).json();
+    this.resume(await (await this.#fetch('/jmap/session')).json());
+  }
+
+  /** Begins with a session of before. */
+  resume(session: Session): void {
+    this.session = session;
     this.account = this.session.primaryAccounts['urn:ietf:params:jmap:mail']!;
     this.#using = using.filter((u) => u in this.session.capabilities);
   }
@@ -72,6 +79,7 @@ export class Client {
       throw new Offline();
     }
     if (r.status === 401) {
+      await this.ended();
       location.assign('/login?to=' + encodeURIComponent(location.pathname + location.hash));
       return new Promise(() => {}); // the page goes
     }

@@ -1,8 +1,9 @@
 // What the app knows of the member's mail, and what can be done with it.
 import { SvelteMap, SvelteSet } from 'svelte/reactivity';
-import { Client, MethodError, Offline, type Args, type Id } from '../jmap/client';
+import { Client, MethodError, Offline, type Args, type Id, type Session } from '../jmap/client';
 import { fullProperties, rowProperties, type Email, type Mailbox } from '../jmap/types';
 import { count, t } from '../i18n';
+import { kept, patched } from '../offline/kept.svelte';
 import type { MailPlace } from '../route.svelte';
 import { count as laterCount, t as later, said as saidLater } from './later';
 import { filterOf } from './search';
@@ -36,7 +37,13 @@ export class Box {
 
   /** Begins where the address says. */
   async start(at: MailPlace): Promise<void> {
-    await this.client.open();
+    this.client.ended = () => kept.end();
+    try { await this.client.open(); } catch (e) {
+      const session = kept.wanted && e instanceof Offline ? await kept.meta<Session>('session') : undefined;
+      if (!session) throw e;
+      this.client.resume(session);
+      this.online = false;
+    }
     this.ready = true;
     await this.loadMailboxes();
     this.folder = this.#known(at.folder);
@@ -45,7 +52,8 @@ export class Box {
     if (at.email) void this.read(at.email);
     if (this.client.has('urn:ietf:params:jmap:quota')) void this.try(async () => { this.room = (await this.client.call('Quota/get', { ids: null })).list[0] ?? null; });
     this.client.watch(['Email', 'Mailbox'], (now) => { if (now.Email && now.Email !== this.#state) void this.refresh(); });
-    addEventListener('online', () => void this.refresh());
+    void kept.sync(this.client);
+    addEventListener('online', () => void kept.sync(this.client).then(() => this.refresh()));
     addEventListener('offline', () => { this.online = false; });
   }
 
@@ -69,7 +77,8 @@ export class Box {
 
   async loadMailboxes(): Promise<void> {
     const got = await this.try(() => this.client.call('Mailbox/get', { ids: null }));
-    if (got) this.mailboxes = (got.list as Mailbox[]).sort((a, b) => a.sortOrder - b.sortOrder || a.name.localeCompare(b.name));
+    const list = got?.list ?? (kept.wanted ? await kept.meta<Mailbox[]>('mailboxes') : undefined);
+    if (list) this.mailboxes = (list as Mailbox[]).sort((a, b) => a.sortOrder - b.sortOrder || a.name.localeCompare(b.name));
   }
 
   /** Runs f; that the server is away is shown, and nothing more. */
@@ -140,7 +149,7 @@ export class Box {
         ['Email/get', { '#ids': { resultOf: 'q', name: 'Email/query', path: '/ids' }, properties: this.#row }, 'g'],
       ));
       if (list !== this.#list) return;
-      if (!got) { this.#asked.delete(p); return; }
+      if (!got) { this.#asked.delete(p); if (!this.online) await this.#fromKept(list); return; }
       const [query, mails] = got;
       this.#state = mails.state;
       for (const m of mails.list as Email[]) this.rows.set(m.id, m);
@@ -151,6 +160,16 @@ export class Box {
       this.total = query.total;
       if (this.search.trim() && query.ids.length > 0) void this.#mark(query.ids as Id[], list);
     }));
+  }
+
+  // Without a line the list is that of the copy on this device, if there is one.
+  async #fromKept(list: number): Promise<void> {
+    if (!kept.wanted) return;
+    const rows = await kept.list(this.folder, this.search.trim());
+    if (list !== this.#list) return;
+    for (const m of rows) this.rows.set(m.id, m);
+    this.ids = rows.map((m) => m.id);
+    this.total = rows.length;
   }
 
   // Says where the words were found; the list does not wait for it.
@@ -168,7 +187,9 @@ export class Box {
       ['Email/get', { '#ids': { resultOf: 'q', name: 'Email/query', path: '/ids' }, properties: this.#row }, 'g'],
       ['Mailbox/get', { ids: null }, 'm'],
     ));
+    if (!got && !this.online) await this.#fromKept(list);
     if (!got || list !== this.#list) return;
+    void kept.sync(this.client);
     const [query, mails, boxes] = got;
     this.#state = mails.state;
     this.#asked = new Set(Array.from({ length: last - first + 1 }, (_, i) => first + i));
@@ -196,8 +217,9 @@ export class Box {
         properties: this.client.has('urn:colporteur:params:jmap:mail') ? [...fullProperties, 'proof'] : fullProperties, fetchTextBodyValues: true, maxBodyValueBytes: 400_000,
       }, 'g'],
     ));
-    if (!got || this.opened !== id) return;
-    this.thread = (got[1].list as Email[]).filter((m) => m.id === id || this.#belongs(m)).sort((a, b) => a.receivedAt.localeCompare(b.receivedAt));
+    const all = got?.[1].list ?? (!this.online && kept.wanted ? await kept.thread(id) : undefined);
+    if (!all || this.opened !== id) return;
+    this.thread = (all as Email[]).filter((m) => m.id === id || this.#belongs(m)).sort((a, b) => a.receivedAt.localeCompare(b.receivedAt));
     if (this.thread.length === 0) { this.close(); return; }
     // What is read is neither unread nor just back.
     const unread = this.thread.filter((m) => !m.keywords.$seen || m.keywords.$new).map((m) => m.id);
@@ -222,25 +244,26 @@ export class Box {
   /** Changes emails here at once, and at the server; what it refuses is seen at the next look. */
   async patch(ids: Id[], change: Args): Promise<boolean> {
     for (const id of ids) this.#apply(id, change);
-    const got = await this.try(() => this.client.call('Email/set', { update: Object.fromEntries(ids.map((id) => [id, change])) }));
+    const got = await this.#set(Object.fromEntries(ids.map((id) => [id, change])));
     const bad = got && Object.values(got.notUpdated ?? {})[0] as { type: string; description?: string } | undefined;
     if (bad) this.say({ text: t('failed', { why: bad.description || bad.type }) });
     await this.refresh();
     return !!got && !bad;
   }
 
+  // Changes emails at the server; without a line, where there is a copy, when it
+  // is back.
+  async #set(update: Record<Id, Args>): Promise<any> {
+    const got = await this.try(() => this.client.call('Email/set', { update }));
+    if (got || this.online || !kept.wanted) return got;
+    await kept.wait(update);
+    return { updated: {} };
+  }
+
   #apply(id: Id, change: Args): void {
-    const one = (m: Email): Email => {
-      const keywords = { ...m.keywords };
-      for (const [path, v] of Object.entries(change)) {
-        if (!path.startsWith('keywords/')) continue;
-        if (v) keywords[path.slice(9)] = true; else delete keywords[path.slice(9)];
-      }
-      return { ...m, keywords };
-    };
     const row = this.rows.get(id);
-    if (row) this.rows.set(id, one(row));
-    this.thread = this.thread.map((m) => (m.id === id ? one(m) : m));
+    if (row) this.rows.set(id, patched(row, change));
+    this.thread = this.thread.map((m) => (m.id === id ? patched(m, change) : m));
   }
 
   /** What an action is about: the chosen rows, else the open conversation, else the row at the cursor. */
@@ -258,7 +281,8 @@ export class Box {
       ['Thread/get', { ids: threads }, 't'],
       ['Email/get', { '#ids': { resultOf: 't', name: 'Thread/get', path: '/list/*/emailIds' }, properties: ['id', 'mailboxIds', 'keywords', 'threadId'] }, 'g'],
     ));
-    const all = (got?.[1].list ?? []) as Email[];
+    const local = !got && !this.online && kept.wanted ? (await kept.rows()).filter((m) => threads.includes(m.threadId)) : [];
+    const all = (got?.[1].list ?? local) as Email[];
     return this.search ? all.filter((m) => rows.includes(m.id)) : all.filter((m) => this.folder !== null && m.mailboxIds[this.folder]);
   }
 
@@ -268,10 +292,10 @@ export class Box {
     this.#leave(rows);
     const update = Object.fromEntries(mails.map((m) => [m.id, { mailboxIds: { [target.id]: true } }]));
     const back = Object.fromEntries(mails.map((m) => [m.id, { mailboxIds: m.mailboxIds }]));
-    const got = await this.try(() => this.client.call('Email/set', { update }));
+    const got = await this.#set(update);
     const bad = got && Object.values(got.notUpdated ?? {})[0] as { type: string; description?: string } | undefined;
     if (bad) this.say({ text: t('failed', { why: bad.description || bad.type }) });
-    else if (got) this.say({ text: count(said, rows.length, { folder: nameOf(target) }), undo: async () => { await this.try(() => this.client.call('Email/set', { update: back })); await this.refresh(); } });
+    else if (got) this.say({ text: count(said, rows.length, { folder: nameOf(target) }), undo: async () => { await this.#set(back); await this.refresh(); } });
     await this.refresh();
   }
 
