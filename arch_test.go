@@ -27,14 +27,15 @@ var arrows = map[string][]string{
 	"locale":            {"mail"},
 	"accounts":          {"store", "mail"},
 	"dns":               {"mail"},
+	"outward":           {},
 	"dns/dnstest":       {"dns"},
 	"dkim":              {"mail"},
 	"dkim/...":          {"mail", "dns", "store", "locale/...", "dkim/..."},
 	"delivery":          {"store/...", "mail"},
 	"delivery/timeline": {"delivery", "mail", "locale"},
 	"smtp":              {"mail"},
-	"smtp/relay":        {"delivery", "store/...", "mail", "locale/...", "smtp/relay/..."},
-	"smtp/relay/...":    {"store", "mail", "dns", "locale/..."},
+	"smtp/relay":        {"delivery", "store/...", "mail", "locale/...", "outward", "smtp/relay/..."},
+	"smtp/relay/...":    {"store", "mail", "dns", "locale/...", "outward"},
 	"imap":              {"store/mailbox", "mail", "imap/..."},
 	"imap/wire":         {},
 	"importer":          {"delivery", "store/mailbox", "mail"},
@@ -42,7 +43,7 @@ var arrows = map[string][]string{
 	"workflow/...":      {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
 	"workflow/verify":   {"dkim/..."},
 	"webgateway/jmap":   {"dkim/authres"},
-	"webgateway/...":    {"accounts", "store/...", "delivery", "workflow/...", "mail", "locale/...", "webgateway/..."},
+	"webgateway/...":    {"accounts", "store/...", "delivery", "workflow/...", "mail", "locale/...", "outward", "webgateway/..."},
 }
 
 // forbidden rooms say nothing about what lives in them.
