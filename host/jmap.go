@@ -8,6 +8,7 @@ import (
 	"colporteur/delivery"
 	"colporteur/locale"
 	"colporteur/mail"
+	"colporteur/outward"
 	"colporteur/store/queue"
 	"colporteur/webgateway/autoconfig"
 	"colporteur/webgateway/jmap"
@@ -33,6 +34,7 @@ func (h *Host) wireJMAP(render func(lang string, t mail.Text) string) {
 		Name: func(lang string) string { return locale.For(lang).T("mailbox-snoozed") }}
 	h.Queue.Handle(snooze.JobWake, queue.Options{Workers: 2, PerLane: 1}, h.Snooze.Work)
 	h.JMAP = &jmap.Server{Mailboxes: h.Mailboxes, Blobs: h.Blobs, Uploads: h.Uploads, Filer: h.Door, Accounts: h.Accounts, Submitter: h.SMTP, Submissions: h.Submissions, URL: url, Hostname: h.Config.Hostname, Snooze: h.Snooze,
+		Outward: outward.New(outward.Options{AllowPrivate: h.Config.Relay.AllowPrivate}),
 		Cookie: h.Sessions.User, SignedIn: h.Notify.SignedIn, Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.Gateway.JMAP = h.JMAP
 	doors := &session.Pages{Pages: h.Gateway.Pages, Sessions: h.Sessions, Home: "/mail"}

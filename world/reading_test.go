@@ -1,10 +1,15 @@
 package world_test
 
 import (
+	"crypto/tls"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"colporteur/outward"
 	"colporteur/world"
 )
 
@@ -155,5 +160,67 @@ func TestAMutedConversationStaysQuiet(t *testing.T) {
 		"sort": []any{world.Args{"property": "hasKeyword", "keyword": "$pinned", "isAscending": false}, world.Args{"property": "receivedAt", "isAscending": false}}})
 	if ids := list.At("ids").([]any); len(ids) != 2 || ids[0] != first || ids[1] != newest(t, c, "autre chose") {
 		t.Errorf("%v", list.Args)
+	}
+}
+
+func TestAListIsLeftWithOneButtonWhenItsSenderIsProven(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	home, far := w.Server("home.test"), w.Server("far.test")
+	far.Publish("p=reject")
+	ann, carl := home.Member("ann", "fr"), far.Member("carl")
+	asked := make(chan string, 10)
+	list := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked <- r.Method + " " + r.URL.RequestURI() + " " + string(body) + r.Header.Get("Cookie") + r.Header.Get("Referer")
+		switch r.URL.Path {
+		case "/gone":
+			w.WriteHeader(http.StatusGone)
+		case "/on":
+			http.Redirect(w, r, "/left", http.StatusFound)
+		}
+	}))
+	defer list.Close()
+	home.JMAP.Outward = outward.New(outward.Options{AllowPrivate: true, TLS: list.Client().Transport.(*http.Transport).TLSClientConfig})
+	send := func(subject, url string) {
+		carl.Send(ann.Address, world.Subject(subject), field("List-Unsubscribe: <mailto:leave@far.test>,\r\n <"+url+">"), field("List-Unsubscribe-Post: List-Unsubscribe=One-Click"))
+	}
+	send("Lettre premiere", list.URL+"/left?who=ann")
+	send("Lettre deuxieme", list.URL+"/gone")
+	send("Lettre troisieme", list.URL+"/on")
+	send("Lettre quatrieme", "http://"+strings.TrimPrefix(list.URL, "https://")+"/plain")
+	carl.Send(ann.Address, world.Subject("Lettre cinquieme"), field("List-Unsubscribe: <"+list.URL+"/page>"))
+	w.Settle()
+	if err := home.FromOutside("eve@elsewhere.test", []string{ann.Address}, []byte("From: Carl <carl@elsewhere.test>\r\nTo: ann@home.test\r\nSubject: Lettre sixieme\r\nList-Unsubscribe: <"+list.URL+
+		"/forged>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nMessage-ID: <6@elsewhere.test>\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\n\r\nun mot\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	w.Settle()
+	c := ann.JMAP()
+	c.Using = append(c.Using, ownMail)
+	for text, done := range map[string]bool{"premiere": true, "deuxieme": false, "troisieme": false} {
+		if got := c.Call("Email/unsubscribe", world.Args{"emailId": newest(t, c, text)}); got.At("done") != done {
+			t.Errorf("%s: %v", text, got.Args)
+		}
+	}
+	for _, text := range []string{"quatrieme", "cinquieme", "sixieme"} {
+		if why := c.Fails("Email/unsubscribe", world.Args{"emailId": newest(t, c, text)}); why != "invalidArguments" {
+			t.Errorf("%s: %s", text, why)
+		}
+	}
+	close(asked)
+	n := 0
+	for a := range asked {
+		if n++; a != "POST /left?who=ann List-Unsubscribe=One-Click" && a != "POST /gone List-Unsubscribe=One-Click" && a != "POST /on List-Unsubscribe=One-Click" {
+			t.Errorf("the list was asked %q", a)
+		}
+	}
+	if n != 3 {
+		t.Errorf("the list was asked %d times", n)
+	}
+	// Without leave to ask one's own network, this one is not asked.
+	home.JMAP.Outward = outward.New(outward.Options{TLS: &tls.Config{InsecureSkipVerify: true}})
+	if got := c.Call("Email/unsubscribe", world.Args{"emailId": newest(t, c, "premiere")}); got.At("done") != false || got.At("status") != 0.0 {
+		t.Errorf("an address of this house was asked: %v", got.Args)
 	}
 }

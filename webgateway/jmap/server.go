@@ -38,6 +38,9 @@ type Server struct {
 	URL         string          // of the site, without a slash at its end
 	Hostname    string          // that our own Authentication-Results bear
 
+	// Outward asks hosts that a mail names; nil asks none.
+	Outward *http.Client
+
 	// Cookie says whose a request of our own web application is; nil: there is none.
 	Cookie func(*http.Request) (mail.User, error)
 	// Bearer says whose a token is; nil refuses all.
