@@ -111,7 +111,9 @@ func TestChangesOfIdentitiesAreToldWholeAndInSteps(t *testing.T) {
 				tx.AfterCommit(func() { renewed++ })
 			}
 		}
-		at := func(detail string) *IdentityEdit { return &IdentityEdit{Make: mail.MustAddress("ann+" + detail + "@home.test")} }
+		at := func(detail string) *IdentityEdit {
+			return &IdentityEdit{Make: mail.MustAddress("ann+" + detail + "@home.test")}
+		}
 		x, y, z := at("x"), at("y"), at("z")
 		h.edit(ann.ID, x)
 		first := h.edit(ann.ID, y)
