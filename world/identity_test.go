@@ -2,11 +2,13 @@ package world_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	cmail "colporteur/mail"
 	"colporteur/world"
@@ -98,7 +100,9 @@ func TestIdentitiesAreChangedAndEveryProgramHearsOfIt(t *testing.T) {
 	ann := home.Member("ann", "fr")
 	c := ann.JMAP()
 	c.Using = append(c.Using, "urn:ietf:params:jmap:submission")
-	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+home.Addr("http")+"/jmap/events?types=Identity,Email&closeafter=no&ping=0", nil)
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(stop)
+	r, err := http.NewRequestWithContext(ctx, "GET", "http://"+home.Addr("http")+"/jmap/events?types=Identity,Email&closeafter=no&ping=0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
