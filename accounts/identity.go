@@ -294,3 +294,18 @@ func (s *Service) renews(tx *store.Tx, account mail.AccountID) {
 		s.Renewed(tx, account)
 	}
 }
+
+// CalledAt is the name that a member goes by at an address of theirs: that of its
+// identity, else the own one's.
+func (s *Service) CalledAt(ctx context.Context, u mail.UserID, a mail.Address) (string, error) {
+	list, _, err := s.Identities(ctx, u)
+	if err != nil {
+		return "", err
+	}
+	for _, i := range list {
+		if i.Email.Key() == a.Key() {
+			return i.Name, nil
+		}
+	}
+	return list[0].Name, nil
+}

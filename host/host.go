@@ -38,6 +38,7 @@ import (
 	"colporteur/webgateway/jmap"
 	"colporteur/webgateway/session"
 	"colporteur/workflow"
+	"colporteur/workflow/absence"
 	"colporteur/workflow/album"
 	"colporteur/workflow/ask"
 	"colporteur/workflow/folder"
@@ -100,6 +101,7 @@ type Host struct {
 	Trust       *trust.Service
 	Outgoing    *outgoing.Service
 	Tidy        *tidy.Service
+	Absences    *absence.Service
 	Uploads     *loose.Store
 	JMAP        *jmap.Server
 	Sessions    *session.Service

@@ -10,8 +10,9 @@
 //	          Thread          thread.go
 //	          Email           email*.go
 //	          SearchSnippet   snippet.go
-//	          Identity        identity.go
+//	          Identity        identity*.go
 //	          EmailSubmission submission.go
+//	          VacationResponse vacation.go
 //	RFC 9425  Quota           quota.go
 //
 // # Ids and states

@@ -18,7 +18,7 @@ import (
 // modseq, and those that a member has in their own account alone.
 var (
 	pushed   = append([]string{"Mailbox", "Thread", "Email", "EmailDelivery"}, personal...)
-	personal = []string{"Identity"}
+	personal = []string{"Identity", "VacationResponse"}
 )
 
 // events tells what changed as it happens (RFC 8620 §7.3). A connection waits for
@@ -125,8 +125,12 @@ func (s *Server) states(ctx context.Context, accounts []mail.AccountID) (list []
 		}
 		list = append(list, state(m))
 	}
-	n, err := s.Identities.IdentityState(ctx, accounts[0])
-	return append(list, countState(n)), err
+	identities, err := s.Identities.IdentityState(ctx, accounts[0])
+	if err != nil {
+		return nil, err
+	}
+	_, vacation, err := s.Absences.Get(ctx, accounts[0])
+	return append(list, countState(identities), countState(vacation)), err
 }
 
 func eventID(states []string) string { return strings.Join(states, ".") }

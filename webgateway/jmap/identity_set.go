@@ -144,17 +144,7 @@ func (s *identityEdits) said(ctx context.Context, a *setArgs, made, changed map[
 		s.out.Created[key] = o
 	}
 	for id, e := range changed {
-		var o object
-		for name, sent := range a.Update[id] {
-			v, ok := now[e.ID][name]
-			if raw, err := json.Marshal(v); ok && (err != nil || !sameJSON(raw, sent)) {
-				if o == nil {
-					o = object{}
-				}
-				o[name] = v
-			}
-		}
-		s.out.Updated[id] = o
+		s.out.Updated[id] = otherwise(now[e.ID], a.Update[id])
 	}
 	return nil
 }

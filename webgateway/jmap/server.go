@@ -32,6 +32,7 @@ type Server struct {
 	Accounts  Accounts
 	// Identities are what members call themselves when they send.
 	Identities Identities
+	Absences   Absences
 	// Submitter sends, and Submissions remembers what was sent.
 	Submitter   Submitter
 	Submissions *delivery.Submissions

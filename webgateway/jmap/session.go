@@ -18,6 +18,7 @@ const (
 	usingCore       = "urn:ietf:params:jmap:core"
 	usingMail       = "urn:ietf:params:jmap:mail"
 	usingSubmission = "urn:ietf:params:jmap:submission"
+	usingVacation   = "urn:ietf:params:jmap:vacationresponse"
 	usingQuota      = "urn:ietf:params:jmap:quota"
 )
 
@@ -30,6 +31,7 @@ var capabilities = map[string]any{
 	},
 	usingMail:       struct{}{},
 	usingSubmission: struct{}{},
+	usingVacation:   struct{}{},
 	usingQuota:      struct{}{},
 }
 
@@ -44,6 +46,7 @@ func ofAccount(own bool) map[string]any {
 	}
 	if own {
 		all[usingSubmission] = map[string]any{"maxDelayedSend": int(maxDelay.Seconds()), "submissionExtensions": map[string][]string{"FUTURERELEASE": {}, "DSN": {}}}
+		all[usingVacation] = struct{}{}
 	}
 	return all
 }
@@ -88,7 +91,7 @@ func (s *Server) sessionOf(ctx context.Context, u mail.User) (o map[string]any, 
 	base := s.URL + "/jmap/"
 	o = map[string]any{
 		"capabilities": capabilities, "accounts": accounts,
-		"primaryAccounts": map[string]string{usingCore: own, usingMail: own, usingSubmission: own, usingQuota: own},
+		"primaryAccounts": map[string]string{usingCore: own, usingMail: own, usingSubmission: own, usingVacation: own, usingQuota: own},
 		"username":        u.Address.String(), "apiUrl": base + "api", "downloadUrl": base + "download/{accountId}/{blobId}/{name}?accept={type}",
 		"uploadUrl": base + "upload/{accountId}/", "eventSourceUrl": base + "events?types={types}&closeafter={closeafter}&ping={ping}",
 	}

@@ -1,0 +1,58 @@
+package absence
+
+import (
+	"context"
+	"strings"
+
+	"colporteur/mail"
+)
+
+// maxNamed bounds how many addresses of a mail are looked at.
+const maxNamed = 200
+
+// own finds the address of the member's that a mail was written to, in To and
+// Cc, under which they answer: who writes to an alias need not learn where it
+// leads. false: to none of theirs (RFC 5230 §4.5) – a blind copy, or a list that
+// does not say what it is.
+func (s *Service) own(ctx context.Context, u mail.User, sum *mail.Summary) (a mail.Address, ok bool, err error) {
+	named := append(append([]mail.Mailbox(nil), sum.To...), sum.Cc...)
+	for _, m := range named[:min(len(named), maxNamed)] {
+		a, err := mail.ParseAddress(m.Addr)
+		if err != nil || a.Domain == "" {
+			continue
+		}
+		mine, err := s.mine(ctx, u, a)
+		if mine || err != nil {
+			return a, mine, err
+		}
+	}
+	return mail.Address{}, false, nil
+}
+
+// mine says whether an address is the member's alone.
+func (s *Service) mine(ctx context.Context, u mail.User, a mail.Address) (bool, error) {
+	err := s.People.MaySend(ctx, u.ID, a)
+	if err != nil && mail.KindOf(err).Temporary() {
+		return false, err
+	}
+	return err == nil, nil
+}
+
+// robotic says whether nobody reads what is sent to an address, by the names that
+// such addresses have (RFC 5230 §4.6, RFC 3834 §2, and what is seen).
+func robotic(a mail.Address) bool {
+	local := strings.ToLower(a.Local)
+	bare := strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == '.' {
+			return -1
+		}
+		return r
+	}, local)
+	for _, word := range []string{"noreply", "donotreply", "nepasrepondre", "nepasrépondre", "mailerdaemon", "listserv", "majordomo", "mailman", "bounce"} {
+		if strings.Contains(bare, word) {
+			return true
+		}
+	}
+	return bare == "postmaster" || strings.HasPrefix(local, "owner-") || strings.HasSuffix(local, "-owner") ||
+		strings.HasSuffix(local, "-request") || strings.HasSuffix(local, "-errors")
+}
