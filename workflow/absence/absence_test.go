@@ -173,7 +173,9 @@ func TestACrashNeitherLosesNorDoublesAnAnswer(t *testing.T) {
 		h.fail = nil
 		h.Work(t.Context(), h.came("bob@far.test", "two")) // does not take its place
 		h.want()
+		h.pass(time.Minute)
 		h.Work(t.Context(), j)
+		h.pass(time.Minute)
 		h.Work(t.Context(), j) // and after a crash before the job's end
 		h.want("bob@far.test: Auto: one")
 		// After the Door had it, and before anybody heard.
@@ -181,6 +183,7 @@ func TestACrashNeitherLosesNorDoublesAnAnswer(t *testing.T) {
 		h.forget = mail.Wrap(mail.Unavailable, errors.New("the power is cut"))
 		h.Work(t.Context(), j)
 		h.forget = nil
+		h.pass(time.Minute)
 		h.Work(t.Context(), j)
 		h.want("eve@far.test: Auto: three")
 	})
@@ -238,6 +241,8 @@ func TestAnAbsenceHasABeginningAndAnEnd(t *testing.T) {
 		h.now = to.Add(time.Hour)
 		h.Work(t.Context(), late)
 		h.want("bob@far.test: Auto: late")
+		h.Work(t.Context(), h.came("carl@far.test", "after the end"))
+		h.want()
 		h.change(func(a *absence.Absence) { a.On = false })
 		h.Work(t.Context(), never)
 		h.want()
