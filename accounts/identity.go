@@ -202,7 +202,7 @@ func (e *IdentityEdit) make(ctx context.Context, tx *store.Tx, account mail.Acco
 			return err
 		}
 		if have >= MaxIdentities {
-			return mail.Refuse(mail.OverQuota, "accounts-identities-many", "Max", MaxIdentities)
+			return mail.Refuse(mail.OverQuota, "identity-many", "Max", MaxIdentities)
 		}
 		e.ID = store.NewID()
 		if err := insertIdentity(ctx, tx, account, e.ID, "", e.Make.String(), n); err != nil {
@@ -296,8 +296,11 @@ func (s *Service) renews(tx *store.Tx, account mail.AccountID) {
 }
 
 // CalledAt is the name that a member goes by at an address of theirs: that of its
-// identity, else the own one's.
+// identity, else the own one's. Kind NotYours when it is none of theirs.
 func (s *Service) CalledAt(ctx context.Context, u mail.UserID, a mail.Address) (string, error) {
+	if err := s.MaySend(ctx, u, a); err != nil {
+		return "", err
+	}
 	list, _, err := s.Identities(ctx, u)
 	if err != nil {
 		return "", err

@@ -244,3 +244,21 @@ func TestWhatIsAnsweredIsSetByPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestARestartBetweenAMailAndItsAnswerLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	home := w.Server("home.test")
+	ann := home.Member("ann")
+	away(ann, world.Args{})
+	senders := []*world.Member{home.Member("bob"), home.Member("carl"), home.Member("dan")}
+	for _, m := range senders {
+		m.Send(ann.Address)
+		home.Stop() // right after the 250, wherever the answer is by then
+		home.Start()
+	}
+	w.Settle()
+	for _, m := range senders {
+		m.Inbox().One()
+	}
+}

@@ -102,7 +102,7 @@ func TestIdentitiesAreChangedAndEveryProgramHearsOfIt(t *testing.T) {
 	c.Using = append(c.Using, "urn:ietf:params:jmap:submission")
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(stop)
-	r, err := http.NewRequestWithContext(ctx, "GET", "http://"+home.Addr("http")+"/jmap/events?types=Identity,Email&closeafter=no&ping=0", nil)
+	r, err := http.NewRequestWithContext(ctx, "GET", "http://"+home.Addr("http")+"/jmap/events?types=Identity,Email,VacationResponse&closeafter=no&ping=0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,16 +123,19 @@ func TestIdentitiesAreChangedAndEveryProgramHearsOfIt(t *testing.T) {
 	if _, ok := got.At("updated").(map[string]any)["own"]; !ok || id == "" || got.Text("oldState") != first || got.Text("newState") == first {
 		t.Fatalf("%v", got.Args)
 	}
-	told := ""
-	for told == "" && in.Scan() {
-		told, _ = strings.CutPrefix(in.Text(), "data: ")
-		if !strings.HasPrefix(in.Text(), "data: ") {
-			told = ""
+	heard := func(kind, state string) {
+		t.Helper()
+		told := ""
+		for ok := false; !ok && in.Scan(); {
+			told, ok = strings.CutPrefix(in.Text(), "data: ")
+		}
+		if want := fmt.Sprintf(`{"@type":"StateChange","changed":{"%s":{"%s":"%s"}}}`, c.Account, kind, state); told != want {
+			t.Errorf("who listens heard %s, want %s", told, want)
 		}
 	}
-	if want := fmt.Sprintf(`{"@type":"StateChange","changed":{"%s":{"Identity":"%s"}}}`, c.Account, got.Text("newState")); told != want {
-		t.Errorf("who listens heard %s, want %s", told, want)
-	}
+	heard("Identity", got.Text("newState"))
+	c.Using = append(c.Using, "urn:ietf:params:jmap:vacationresponse")
+	heard("VacationResponse", c.Call("VacationResponse/set", world.Args{"update": world.Args{"singleton": world.Args{"isEnabled": true}}}).Text("newState"))
 	own := c.Call("Identity/get", world.Args{"ids": []string{"own", "nobody"}, "properties": []string{"name", "textSignature", "htmlSignature", "replyTo", "email"}})
 	if own.Text("list/0/name") != "Ann Petit" || own.Text("list/0/textSignature") != "Ann\nTrésorière" || own.Text("list/0/htmlSignature") != "<b>Ann</b>" || own.Text("list/0/replyTo/0/name") != "Le bureau" || own.Text("notFound/0") != "nobody" {
 		t.Errorf("%v", own.Args)

@@ -38,10 +38,11 @@ const Pause = 4 * 24 * time.Hour
 // People knows the members; *accounts.Service does.
 type People interface {
 	OwnerIn(ctx context.Context, tx *store.Tx, account mail.AccountID) (mail.User, error)
-	// MaySend says nil when an address is the member's alone.
-	MaySend(ctx context.Context, u mail.UserID, a mail.Address) error
-	// CalledAt is the name that a member goes by at an address of theirs.
+	// CalledAt is the name that a member goes by at an address of ours that leads to
+	// them alone; kind NotYours when it does not.
 	CalledAt(ctx context.Context, u mail.UserID, a mail.Address) (string, error)
+	// Theirs says whether an address is the member's, here or elsewhere.
+	Theirs(ctx context.Context, u mail.UserID, a mail.Address) (bool, error)
 }
 
 // Service keeps who is away, and answers for them.

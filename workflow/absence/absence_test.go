@@ -192,9 +192,12 @@ func TestACrashNeitherLosesNorDoublesAnAnswer(t *testing.T) {
 func TestRobotsOneselfAndBlindCopiesAreNotAnswered(t *testing.T) {
 	each(t, func(h *house) {
 		h.must(h.accounts.AddAlias(t.Context(), mail.MustAddress("treasurer@home.test"), h.ann.Address))
+		h.must(h.DB.Write(t.Context(), func(tx *store.Tx) error {
+			return h.accounts.AddOutside(t.Context(), tx, h.ann.ID, mail.MustAddress("ann@else.test"))
+		}))
 		for _, from := range []string{"noreply@far.test", "No-Reply@far.test", "do_not_reply@far.test", "ne-pas-repondre@far.test", "MAILER-DAEMON@far.test", "chess-bounces@far.test",
 			"bounces+12=x@far.test", "owner-chess@far.test", "chess-owner@far.test", "chess-request@far.test", "LISTSERV@far.test", "majordomo@far.test", "postmaster@far.test",
-			"ann@home.test", "ann+x@home.test", "treasurer@home.test"} {
+			"ann@home.test", "ann+x@home.test", "treasurer@home.test", "ann@else.test"} {
 			h.Work(t.Context(), h.came(from, from))
 		}
 		h.want()

@@ -69,14 +69,14 @@ func (s *Service) answer(ctx context.Context, came *delivery.Absence) error {
 			return nil
 		}
 	}
-	if mine, err := s.mine(ctx, u, came.From); mine || err != nil {
+	if mine, err := s.People.Theirs(ctx, u.ID, came.From); mine || err != nil {
 		return err
 	}
-	from, ok, err := s.own(ctx, u, sum)
-	if !ok || err != nil {
+	from, err := s.own(ctx, u, sum)
+	if from.Addr == "" || err != nil {
 		return err
 	}
-	body, err := s.compose(ctx, came, u, &a, from, sum)
+	body, err := s.compose(came, u, &a, from, sum)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (s *Service) answer(ctx context.Context, came *delivery.Absence) error {
 	}
 	id := once(came)
 	err = s.Door.Accept(ctx, &mail.Envelope{ID: id, Origin: mail.FromSystem, Once: "absence/" + id,
-		To: []mail.Recipient{{Address: came.From, Notify: mail.NotifyNever}}, UTF8: !came.From.IsASCII() || !from.IsASCII(), Body: mail.Body7Bit,
+		To: []mail.Recipient{{Address: came.From, Notify: mail.NotifyNever}}, UTF8: !came.From.IsASCII() || !ascii(from.Addr), Body: mail.Body7Bit,
 		Client: mail.Client{Protocol: "LOCAL"}, Received: s.now()}, body)
 	if err == nil {
 		s.log().InfoContext(ctx, "absence answered", "mail", came.Mail, "user", u.ID, "to", came.From.String())
@@ -116,13 +116,9 @@ func (s *Service) first(ctx context.Context, came *delivery.Absence) (ok bool, e
 }
 
 // compose writes the answer (RFC 3834 §3.1).
-func (s *Service) compose(ctx context.Context, came *delivery.Absence, u mail.User, a *Absence, from mail.Address, sum *mail.Summary) (*bytes.Buffer, error) {
-	name, err := s.People.CalledAt(ctx, u.ID, from)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) compose(came *delivery.Absence, u mail.User, a *Absence, from mail.Mailbox, sum *mail.Summary) (*bytes.Buffer, error) {
 	c := mail.Compose{
-		From:      mail.Mailbox{Name: name, Addr: from.String()},
+		From:      from,
 		To:        []mail.Mailbox{{Addr: came.From.String()}},
 		Subject:   subject(a.Subject, sum.Subject),
 		MessageID: once(came) + "@" + s.Hostname,
@@ -149,8 +145,13 @@ func (s *Service) compose(ctx context.Context, came *delivery.Absence, u mail.Us
 		c.Lang, c.Text = p.Lang, p.T("absence-words")+"\n"
 	}
 	var b bytes.Buffer
-	_, err = c.WriteTo(&b)
+	_, err := c.WriteTo(&b)
 	return &b, err
+}
+
+// ascii says whether every host takes an address, also one without SMTPUTF8.
+func ascii(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > 0x7f }) < 0
 }
 
 // subject says in front that nobody wrote it this very moment (RFC 3834 §3.1.5).

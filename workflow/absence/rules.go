@@ -11,31 +11,24 @@ import (
 const maxNamed = 200
 
 // own finds the address of the member's that a mail was written to, in To and
-// Cc, under which they answer: who writes to an alias need not learn where it
-// leads. false: to none of theirs (RFC 5230 §4.5) – a blind copy, or a list that
-// does not say what it is.
-func (s *Service) own(ctx context.Context, u mail.User, sum *mail.Summary) (a mail.Address, ok bool, err error) {
+// Cc, as which they answer: who writes to an alias need not learn where it leads.
+// The zero Mailbox: to none of theirs (RFC 5230 §4.5), so it is a blind copy, or
+// of a list that does not say what it is.
+func (s *Service) own(ctx context.Context, u mail.User, sum *mail.Summary) (mail.Mailbox, error) {
 	named := append(append([]mail.Mailbox(nil), sum.To...), sum.Cc...)
 	for _, m := range named[:min(len(named), maxNamed)] {
 		a, err := mail.ParseAddress(m.Addr)
 		if err != nil || a.Domain == "" {
 			continue
 		}
-		mine, err := s.mine(ctx, u, a)
-		if mine || err != nil {
-			return a, mine, err
+		switch name, err := s.People.CalledAt(ctx, u.ID, a); {
+		case err == nil:
+			return mail.Mailbox{Name: name, Addr: a.String()}, nil
+		case mail.KindOf(err).Temporary():
+			return mail.Mailbox{}, err
 		}
 	}
-	return mail.Address{}, false, nil
-}
-
-// mine says whether an address is the member's alone.
-func (s *Service) mine(ctx context.Context, u mail.User, a mail.Address) (bool, error) {
-	err := s.People.MaySend(ctx, u.ID, a)
-	if err != nil && mail.KindOf(err).Temporary() {
-		return false, err
-	}
-	return err == nil, nil
+	return mail.Mailbox{}, nil
 }
 
 // robotic says whether nobody reads what is sent to an address, by the names that
