@@ -54,6 +54,7 @@ type Door struct {
 	Quotas    Quotas    // nil: nothing limits what members file in mailboxes of others
 	Lightener Lightener // nil: every mail leaves as it is
 	Outsiders Outsiders // nil: programs take mail of who signed in alone
+	Absences  Absences  // nil: nobody is ever away
 
 	// Judge is asked about mail from outside; nil believes nothing and says nothing.
 	Judge      Judge

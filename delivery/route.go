@@ -225,6 +225,11 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 			return err
 		}
 	}
+	answers, err := d.absences(ctx, env, head, s, rt.mailboxes)
+	if err != nil {
+		return err
+	}
+	jobs = append(jobs, answers...)
 	came, err := d.wayIn(env, head, s)
 	if err != nil {
 		return err

@@ -38,6 +38,7 @@ import (
 	"colporteur/webgateway/jmap"
 	"colporteur/webgateway/session"
 	"colporteur/workflow"
+	"colporteur/workflow/absence"
 	"colporteur/workflow/album"
 	"colporteur/workflow/ask"
 	"colporteur/workflow/folder"
@@ -101,6 +102,7 @@ type Host struct {
 	Trust       *trust.Service
 	Outgoing    *outgoing.Service
 	Tidy        *tidy.Service
+	Absences    *absence.Service
 	Uploads     *loose.Store
 	JMAP        *jmap.Server
 	Sessions    *session.Service
@@ -209,7 +211,7 @@ func (h *Host) wireStore() {
 func (h *Host) wireAccounts(context.Context) error {
 	h.Accounts = &accounts.Service{DB: h.DB, Hostname: h.Config.Hostname, Key: subkey(h.opt.Key, "login"), Now: h.opt.Now, Log: h.opt.Log,
 		Created: h.Mailboxes.CreateAccount, CreatedGroup: h.Mailboxes.CreateGroup, Regrouped: h.Mailboxes.Regrouped,
-		Removed: h.Mailboxes.DeleteAccount}
+		Removed: h.Mailboxes.DeleteAccount, Renewed: h.Mailboxes.Renewed}
 	h.Mailboxes.People = h.Accounts
 	h.Accounts.Programs = func(local string) (string, bool) {
 		if slices.Contains(report.ReportWords, local) {

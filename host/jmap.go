@@ -14,12 +14,15 @@ import (
 	"colporteur/webgateway/jmap"
 	"colporteur/webgateway/session"
 	"colporteur/webgateway/webmail"
+	"colporteur/workflow/absence"
 	"colporteur/workflow/snooze"
 )
 
 var (
-	_ jmap.Accounts = (*accounts.Service)(nil)
-	_ jmap.Filer    = (*delivery.Door)(nil)
+	_ jmap.Accounts   = (*accounts.Service)(nil)
+	_ jmap.Filer      = (*delivery.Door)(nil)
+	_ jmap.Identities = (*accounts.Service)(nil)
+	_ jmap.Absences   = (*absence.Service)(nil)
 
 	_ session.Accounts = (*accounts.Service)(nil)
 )
@@ -33,9 +36,11 @@ func (h *Host) wireJMAP(render func(lang string, t mail.Text) string) {
 	h.Snooze = &snooze.Service{DB: h.DB, Queue: h.Queue, Mailboxes: h.Mailboxes, Now: h.opt.Now,
 		Name: func(lang string) string { return locale.For(lang).T("mailbox-snoozed") }}
 	h.Queue.Handle(snooze.JobWake, queue.Options{Workers: 2, PerLane: 1}, h.Snooze.Work)
-	h.JMAP = &jmap.Server{Mailboxes: h.Mailboxes, Blobs: h.Blobs, Uploads: h.Uploads, Filer: h.Door, Accounts: h.Accounts, Submitter: h.SMTP, Submissions: h.Submissions, URL: url, Hostname: h.Config.Hostname, Snooze: h.Snooze,
+	h.JMAP = &jmap.Server{URL: url, Hostname: h.Config.Hostname, Mailboxes: h.Mailboxes, Blobs: h.Blobs, Uploads: h.Uploads,
+		Accounts: h.Accounts, Identities: h.Accounts, Absences: h.Absences,
+		Filer: h.Door, Submitter: h.SMTP, Submissions: h.Submissions, Snooze: h.Snooze,
 		Outward: outward.New(outward.Options{AllowPrivate: h.Config.Relay.AllowPrivate}),
-		Cookie: h.Sessions.User, SignedIn: h.Notify.SignedIn, Render: render, Now: h.opt.Now, Log: h.opt.Log}
+		Cookie:  h.Sessions.User, SignedIn: h.Notify.SignedIn, Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.Gateway.JMAP = h.JMAP
 	doors := &session.Pages{Pages: h.Gateway.Pages, Sessions: h.Sessions, Home: "/mail"}
 	h.Gateway.Doors = doors

@@ -191,6 +191,7 @@ func (h *Host) Sweep(ctx context.Context) error {
 	_, err = h.Places.Sweep(ctx)
 	step("places", err)
 	step("sessions", h.Sessions.Sweep(ctx))
+	step("absences", h.Absences.Sweep(ctx))
 	step("submissions", h.Submissions.Sweep(ctx, memoryAge))
 	step("uploads", h.Uploads.Sweep(ctx))
 	step("programs", h.Mux.Sweep(ctx))

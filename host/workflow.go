@@ -54,6 +54,7 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	h.wireFolders(post)
 	h.wireGazette()
 	h.wireTidy(post)
+	h.wireAbsence()
 	doubts := &vouch.Service{DB: h.DB, Links: h.Links, Mux: h.Mux, Asker: h.Questions, Now: now, Log: log}
 	h.Questions.To[vouch.Question] = doubts
 	check := &verify.Service{DB: h.DB, Mailboxes: h.Mailboxes, DNS: h.opt.DNS, Hostname: h.Config.Hostname, Now: now, Log: log}
@@ -95,6 +96,9 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 			return err
 		}
 		if err := h.Sessions.Removed(ctx, tx, account); err != nil {
+			return err
+		}
+		if err := h.Absences.Removed(ctx, tx, account); err != nil {
 			return err
 		}
 		if err := h.Submissions.Removed(ctx, tx, account); err != nil {

@@ -208,6 +208,11 @@ func TestAListIsLeftWithOneButtonWhenItsSenderIsProven(t *testing.T) {
 			t.Errorf("%s: %s", text, why)
 		}
 	}
+	// Without leave to ask one's own network, this one is not asked.
+	home.JMAP.Outward = outward.New(outward.Options{AnyPort: true, TLS: &tls.Config{InsecureSkipVerify: true}})
+	if got := c.Call("Email/unsubscribe", world.Args{"emailId": newest(t, c, "premiere")}); got.At("done") != false || got.At("status") != 0.0 {
+		t.Errorf("an address of this house was asked: %v", got.Args)
+	}
 	close(asked)
 	n := 0
 	for a := range asked {
@@ -217,10 +222,5 @@ func TestAListIsLeftWithOneButtonWhenItsSenderIsProven(t *testing.T) {
 	}
 	if n != 3 {
 		t.Errorf("the list was asked %d times", n)
-	}
-	// Without leave to ask one's own network, this one is not asked.
-	home.JMAP.Outward = outward.New(outward.Options{AnyPort: true, TLS: &tls.Config{InsecureSkipVerify: true}})
-	if got := c.Call("Email/unsubscribe", world.Args{"emailId": newest(t, c, "premiere")}); got.At("done") != false || got.At("status") != 0.0 {
-		t.Errorf("an address of this house was asked: %v", got.Args)
 	}
 }

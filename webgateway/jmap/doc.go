@@ -3,22 +3,24 @@
 //
 // # What is here
 //
-//	RFC 8620  core            request.go, reference.go, standard.go, session.go, problem.go
-//	          blobs           blob.go, upload.go
-//	          EventSource     event.go
-//	RFC 8621  Mailbox         mailbox*.go
-//	          Thread          thread.go
-//	          Email           email*.go
-//	          SearchSnippet   snippet.go
-//	          Identity        identity.go
-//	          EmailSubmission submission.go
-//	RFC 9425  Quota           quota.go
+//	RFC 8620  core             request.go, reference.go, standard.go, session.go, problem.go
+//	          blobs            blob.go, upload.go
+//	          EventSource      event.go
+//	RFC 8621  Mailbox          mailbox*.go
+//	          Thread           thread.go
+//	          Email            email*.go
+//	          SearchSnippet    snippet.go
+//	          Identity         identity*.go
+//	          EmailSubmission  submission.go
+//	          VacationResponse vacation.go
+//	RFC 9425  Quota            quota.go
 //
 // # Ids and states
 //
 // Ids are those that IMAP shows as MAILBOXID, EMAILID and THREADID (RFC 8474).
 // An account's one modseq is the state of its mailboxes, threads and emails
-// alike; what counts as a change for IMAP counts as one here.
+// alike; what counts as a change for IMAP counts as one here. Identities and the
+// answer of who is away have counters of their own.
 //
 // # Who may
 //

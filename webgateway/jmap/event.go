@@ -14,8 +14,12 @@ import (
 	"colporteur/mail"
 )
 
-// pushed are the types whose state is the account's modseq.
-var pushed = []string{"Mailbox", "Thread", "Email", "EmailDelivery"}
+// pushed are the types of which news are told: those whose state is the account's
+// modseq, and those that a member has in their own account alone.
+var (
+	pushed   = append([]string{"Mailbox", "Thread", "Email", "EmailDelivery"}, personal...)
+	personal = []string{"Identity", "VacationResponse"}
+)
 
 // events tells what changed as it happens (RFC 8620 §7.3). A connection waits for
 // commits and costs nothing while there are none.
@@ -111,6 +115,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 // checkEvery is how often it is asked whether the member may still listen.
 const checkEvery = 30 * time.Second
 
+// states are one for each account, then those of the personal types; the
+// member's own account is the first.
 func (s *Server) states(ctx context.Context, accounts []mail.AccountID) (list []string, err error) {
 	for _, a := range accounts {
 		m, err := s.Mailboxes.State(ctx, a)
@@ -119,7 +125,12 @@ func (s *Server) states(ctx context.Context, accounts []mail.AccountID) (list []
 		}
 		list = append(list, state(m))
 	}
-	return list, nil
+	identities, err := s.Identities.IdentityState(ctx, accounts[0])
+	if err != nil {
+		return nil, err
+	}
+	_, vacation, err := s.Absences.Get(ctx, accounts[0])
+	return append(list, countState(identities), countState(vacation)), err
 }
 
 func eventID(states []string) string { return strings.Join(states, ".") }
@@ -128,16 +139,26 @@ func eventID(states []string) string { return strings.Join(states, ".") }
 // another one than before.
 func tell(w http.ResponseWriter, out *http.ResponseController, now []string, accounts []mail.AccountID, before, types []string) bool {
 	changed := map[string]map[string]string{}
+	note := func(a mail.AccountID, state string, of func(t string) bool) {
+		for _, t := range types {
+			if !of(t) {
+				continue
+			}
+			if changed[accountID(a)] == nil {
+				changed[accountID(a)] = map[string]string{}
+			}
+			changed[accountID(a)][t] = state
+		}
+	}
 	for i, a := range accounts {
 		if before != nil && before[i] == now[i] {
 			continue
 		}
-		of := map[string]string{}
-		for _, t := range types {
-			of[t] = now[i]
-		}
-		if len(of) > 0 {
-			changed[accountID(a)] = of
+		note(a, now[i], func(t string) bool { return !slices.Contains(personal, t) })
+	}
+	for k, name := range personal {
+		if i := len(accounts) + k; before == nil || before[i] != now[i] {
+			note(accounts[0], now[i], func(t string) bool { return t == name })
 		}
 	}
 	if len(changed) == 0 {

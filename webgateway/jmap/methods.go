@@ -7,7 +7,10 @@ import "maps"
 var methods = map[string]method{"Core/echo": {usingCore, echo}}
 
 func init() {
-	for _, table := range []map[string]method{mailboxMethods, threadMethods, emailMethods, identityMethods, submissionMethods, quotaMethods, snoozeMethods, unsubscribeMethods} {
+	for _, table := range []map[string]method{
+		mailboxMethods, threadMethods, emailMethods, identityMethods, submissionMethods, vacationMethods, quotaMethods,
+		snoozeMethods, unsubscribeMethods,
+	} {
 		maps.Copy(methods, table)
 	}
 }

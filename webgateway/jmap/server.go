@@ -31,6 +31,9 @@ type Server struct {
 	Uploads   *loose.Store // nil takes no files
 	Filer     Filer        // nil files nothing
 	Accounts  Accounts
+	// Identities are what members call themselves when they send.
+	Identities Identities
+	Absences   Absences
 	// Submitter sends, and Submissions remembers what was sent.
 	Submitter   Submitter
 	Submissions *delivery.Submissions

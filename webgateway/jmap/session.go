@@ -18,6 +18,7 @@ const (
 	usingCore       = "urn:ietf:params:jmap:core"
 	usingMail       = "urn:ietf:params:jmap:mail"
 	usingSubmission = "urn:ietf:params:jmap:submission"
+	usingVacation   = "urn:ietf:params:jmap:vacationresponse"
 	usingQuota      = "urn:ietf:params:jmap:quota"
 	// usingOwnMail is what we say about mails that RFC 8621 has no words for; doc.go
 	// describes it.
@@ -33,6 +34,7 @@ var capabilities = map[string]any{
 	},
 	usingMail:       struct{}{},
 	usingSubmission: struct{}{},
+	usingVacation:   struct{}{},
 	usingQuota:      struct{}{},
 	usingOwnMail:    struct{}{},
 }
@@ -49,6 +51,7 @@ func ofAccount(own bool) map[string]any {
 	}
 	if own {
 		all[usingSubmission] = map[string]any{"maxDelayedSend": int(maxDelay.Seconds()), "submissionExtensions": map[string][]string{"FUTURERELEASE": {}, "DSN": {}}}
+		all[usingVacation] = struct{}{}
 	}
 	return all
 }
@@ -90,10 +93,14 @@ func (s *Server) sessionOf(ctx context.Context, u mail.User) (o map[string]any, 
 		}
 		accounts[accountID(id)] = map[string]any{"name": name, "isPersonal": id == u.Account, "isReadOnly": false, "accountCapabilities": ofAccount(id == u.Account)}
 	}
+	primary := map[string]string{}
+	for name := range capabilities {
+		primary[name] = own
+	}
 	base := s.URL + "/jmap/"
 	o = map[string]any{
 		"capabilities": capabilities, "accounts": accounts,
-		"primaryAccounts": map[string]string{usingCore: own, usingMail: own, usingSubmission: own, usingQuota: own, usingOwnMail: own},
+		"primaryAccounts": primary,
 		"username":        u.Address.String(), "apiUrl": base + "api", "downloadUrl": base + "download/{accountId}/{blobId}/{name}?accept={type}",
 		"uploadUrl": base + "upload/{accountId}/", "eventSourceUrl": base + "events?types={types}&closeafter={closeafter}&ping={ping}",
 	}

@@ -130,4 +130,3 @@ func signed(v *mail.Verdict, signatures []string) bool {
 	}
 	return false
 }
-
