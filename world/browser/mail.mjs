@@ -198,7 +198,36 @@ await visit('setting aside', { viewport: { width: 820, height: 900 }, timezoneId
   await page.getByRole('heading', { name: 'Moi' }).waitFor();
   want(await page.evaluate(() => getComputedStyle(document.documentElement).fontSize) === '22px', 'the size of letters is forgotten');
   await page.getByLabel('Normale').check();
+  // How she signs, and who answers while she is away.
+  await page.getByRole('link', { name: /Adresses et signatures/ }).click();
+  await page.getByRole('button', { name: 'Modifier' }).click();
+  await page.getByLabel('Signature', { exact: true }).fill('Ann Petit\nTrésorière');
+  await page.getByLabel('Image de la signature').setInputFiles({ name: 'logo.svg.png', mimeType: 'image/png', buffer: Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64') });
+  await page.locator('.signature-picture').waitFor();
+  await check(page, 'signature');
+  await page.screenshot({ path: join(site.shots, 'm-signature.png') });
+  await page.getByRole('button', { name: 'Enregistrer' }).click();
+  await page.locator('pre', { hasText: 'Trésorière' }).waitFor();
+  await page.getByLabel('Adresse', { exact: true }).fill('maire@ailleurs.test');
+  await page.getByRole('button', { name: 'Ajouter' }).click();
+  await page.getByRole('alert').waitFor();
   await page.goBack();
+  await page.getByRole('link', { name: /^Absence/ }).click();
+  await page.getByLabel('Répondre pendant mon absence').check();
+  await page.getByLabel('Premier jour').fill('2026-12-24');
+  await page.getByLabel('Dernier jour').fill('2026-12-20');
+  await page.getByRole('button', { name: 'Enregistrer' }).click();
+  await page.getByText('Le dernier jour vient avant le premier.').waitFor();
+  await page.getByLabel('Dernier jour').fill('2027-01-03');
+  await page.getByLabel('Votre message').fill('De retour le 4 janvier.');
+  await page.getByRole('button', { name: 'Enregistrer' }).click();
+  await page.getByText('La réponse d’absence est en marche.').waitFor();
+  await check(page, 'absence');
+  await page.screenshot({ path: join(site.shots, 'm-absence.png') });
+  await page.reload();
+  await page.getByLabel('Dernier jour').waitFor();
+  want(await page.getByLabel('Dernier jour').inputValue() === '2027-01-03' && await page.getByLabel('Premier jour').inputValue() === '2026-12-24', 'the days of the absence are others');
+  await page.getByRole('link', { name: 'Courrier' }).click();
   await page.locator('.row').first().waitFor();
 });
 
