@@ -10,5 +10,10 @@ export const { t } = speak({
 
 /** What draws an area. */
 export const pages: Partial<Record<Area, () => Promise<{ default: Component }>>> = {
+  albums: () => import('./share/Albums.svelte'),
+  transfers: () => import('./share/Transfers.svelte'),
   me: () => import('./me/Page.svelte'),
 };
+
+/** What the server must be able to do for an area. */
+export const needs: Partial<Record<Area, string>> = { albums: 'urn:colporteur:params:jmap:sharing', transfers: 'urn:colporteur:params:jmap:sharing', contacts: 'urn:ietf:params:jmap:contacts' };

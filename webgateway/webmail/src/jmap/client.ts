@@ -52,9 +52,11 @@ export class Client {
 
   async call(name: string, args: Args): Promise<any> { return (await this.calls([name, args]))[0]; }
 
+  /** Where files are sent up to. */
+  uploads(): string { return here(this.session.uploadUrl).replace('{accountId}', this.account); }
+
   async upload(file: Blob): Promise<{ blobId: Id; type: string; size: number }> {
-    const url = here(this.session.uploadUrl).replace('{accountId}', this.account);
-    return (await this.#fetch(url, { method: 'POST', headers: { 'Content-Type': file.type || 'application/octet-stream' }, body: file })).json();
+    return (await this.#fetch(this.uploads(), { method: 'POST', headers: { 'Content-Type': file.type || 'application/octet-stream' }, body: file })).json();
   }
 
   /** Where a blob is had. */
