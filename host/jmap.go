@@ -6,6 +6,7 @@ import (
 	"colporteur/accounts"
 	"colporteur/config"
 	"colporteur/delivery"
+	"colporteur/dkim/authres"
 	"colporteur/mail"
 	"colporteur/webgateway/autoconfig"
 	"colporteur/webgateway/jmap"
@@ -18,6 +19,7 @@ var (
 	_ jmap.Filer    = (*delivery.Door)(nil)
 
 	_ session.Accounts = (*accounts.Service)(nil)
+	_ webmail.Pictures = (*accounts.Service)(nil)
 )
 
 // wireJMAP serves over HTTP what IMAP serves, says so to IMAP programs, and has
@@ -31,9 +33,26 @@ func (h *Host) wireJMAP(render func(lang string, t mail.Text) string) {
 	h.Gateway.JMAP = h.JMAP
 	doors := &session.Pages{Pages: h.Gateway.Pages, Sessions: h.Sessions, Home: "/mail"}
 	h.Gateway.Doors = doors
-	h.Gateway.Webmail = &webmail.Webmail{Pages: h.Gateway.Pages, Doors: doors, JMAP: h.JMAP, Title: h.Config.Hostname}
+	h.Gateway.Webmail = &webmail.Webmail{Pages: h.Gateway.Pages, Doors: doors, JMAP: h.JMAP, Title: h.Config.Hostname,
+		Pictures: h.Accounts, Proven: h.proven, Key: subkey(h.opt.Key, "picture"), Now: h.opt.Now, Log: h.opt.Log}
 	h.wireAutoconfig()
 	h.IMAP.JMAP = url + "/jmap/session"
+}
+
+// proven says whether the author of a mail is who it says: somebody of this house
+// who had signed in, or of a domain that vouched for the mail when it came.
+func (h *Host) proven(prefix []byte, author mail.Address) bool {
+	v, member, ok := authres.FromPrefix(prefix, h.Config.Hostname)
+	if !ok {
+		return false
+	}
+	switch b := authres.BadgeOf(v, member); b.Level {
+	case authres.Member: // the door takes no From of theirs that is not theirs
+		return true
+	case authres.Proven, authres.Forwarded:
+		return strings.EqualFold(b.Domain, author.Domain)
+	}
+	return false
 }
 
 // wireAutoconfig tells programs where to connect.

@@ -197,14 +197,14 @@ func (c *cleaner) style(n *html.Node) {
 	if len(sheet) > 200_000 {
 		return
 	}
-	out := rules(sheet, func(src string) (string, bool) { return c.picture(src, full) })
+	out := rules(sheet, c.o.Scope, func(src string) (string, bool) { return c.picture(src, full) })
 	if out == "" || strings.ContainsAny(out, "<\\") {
 		return
 	}
 	c.out.WriteString("<style>" + out + "</style>")
 }
 
-func rules(sheet string, picture seen) string {
+func rules(sheet, scope string, picture seen) string {
 	sheet = strings.NewReplacer("<!--", " ", "-->", " ").Replace(sheet)
 	p := css.NewParser(parse.NewInputString(sheet), false)
 	var b strings.Builder
@@ -239,7 +239,12 @@ func rules(sheet string, picture seen) string {
 			}
 		case css.QualifiedRuleGrammar, css.BeginRulesetGrammar:
 			if s, ok := prelude(p.Values()); ok && skip == 0 {
-				selectors = append(selectors, s)
+				for one := range strings.SplitSeq(s, ",") {
+					if one = strings.TrimSpace(one); scope != "" {
+						one = scope + " " + one
+					}
+					selectors = append(selectors, one)
+				}
 			}
 			if g == css.BeginRulesetGrammar {
 				if open = len(selectors) > 0; open {

@@ -78,6 +78,13 @@ func TestAPictureBehindWordsStaysBehindThem(t *testing.T) {
 	}
 }
 
+func TestTheRulesOfAMailStayWithinItsBox(t *testing.T) {
+	r, err := HTML(strings.NewReader(`<style>p, header {color:red} @media print { + header, * {display:none} }</style>`), Options{Scope: "#letter"})
+	if want := `<style>#letter p,#letter header{color:red;}@media print{#letter +header,#letter *{display:none;}}</style>`; err != nil || r.HTML != want {
+		t.Errorf("%s %v\nwant %s", r.HTML, err, want)
+	}
+}
+
 func TestALinkThatSaysAnotherAddressIsTold(t *testing.T) {
 	for in, want := range map[string]string{
 		`<a href="https://evil.test/login">https://www.banque.example/login</a>`:          "www.banque.example evil.test",

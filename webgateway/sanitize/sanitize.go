@@ -24,6 +24,9 @@ type Options struct {
 	Remote func(url string) (proxied string, show bool) // one from elsewhere; nil: none
 	// Quoted are the words above a quotation that is folded; "" folds nothing.
 	Quoted string
+	// Scope is what a sheet's rules are held to: a selector of an element that the
+	// mail is put into, "#letter"; "" when it has the page for itself.
+	Scope string
 	// Misled are the words after a link that says another address than its own; nil: none.
 	Misled func(Misled) string
 
