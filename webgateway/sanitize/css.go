@@ -66,6 +66,9 @@ func value(tokens []css.Token, picture seen) (string, bool) {
 		default: // url(…), bad ones, blocks
 			return "", false
 		}
+		if t.TokenType == css.DimensionToken && ofWindow(s) {
+			return "", false
+		}
 		// Escapes say in other letters what is on no list.
 		if strings.ContainsAny(s, "\\<>{};\x00\r\n") {
 			return "", false
@@ -74,6 +77,13 @@ func value(tokens []css.Token, picture seen) (string, bool) {
 	}
 	v := strings.TrimSpace(b.String())
 	return v, v != "" && len(v) <= 500
+}
+
+// ofWindow says whether a length is a part of the window's height: the frame of a
+// mail is as high as the mail, and one would grow with the other for ever.
+func ofWindow(s string) bool {
+	unit := strings.ToLower(strings.TrimLeft(s, "+-.0123456789"))
+	return strings.HasSuffix(unit, "vh") || strings.HasSuffix(unit, "vmin") || strings.HasSuffix(unit, "vmax") || strings.HasSuffix(unit, "vb")
 }
 
 // source is the address of a picture at the beginning of tokens, and how many of

@@ -85,6 +85,15 @@ func TestTheRulesOfAMailStayWithinItsBox(t *testing.T) {
 	}
 }
 
+func TestNoMailIsAsHighAsItsFrame(t *testing.T) {
+	for _, unit := range []string{"vh", "dvh", "VMIN", "vmax", "svb"} {
+		in := "<style>p{min-height:100" + unit + "}</style><p style=\"height:1e2" + unit + ";color:red\">x</p>"
+		if r, _ := reading(t, in); strings.Contains(r.HTML, "height") || !strings.Contains(r.HTML, "color:red") {
+			t.Errorf("%s: %s", in, r.HTML)
+		}
+	}
+}
+
 func TestALinkThatSaysAnotherAddressIsTold(t *testing.T) {
 	for in, want := range map[string]string{
 		`<a href="https://evil.test/login">https://www.banque.example/login</a>`:          "www.banque.example evil.test",

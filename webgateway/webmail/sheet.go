@@ -24,8 +24,10 @@ const base = `:root{color-scheme:only light}html{background:#fff;color:#1f241f}b
 	`summary{cursor:pointer;width:fit-content;padding:8px 12px;margin:8px 0;border:1px solid #8a8577;border-radius:6px;color:#454b45;font:14px/1.5 system-ui,sans-serif}summary:focus-visible{outline:3px solid #0f4f47}` +
 	`.head{border-bottom:1px solid #8a8577;margin-bottom:16px;padding-bottom:12px}.head h1{font-size:20px;margin:0 0 8px}.head dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 12px;margin:0}.head dt{color:#454b45}.head dd{margin:0}#letter{overflow:hidden;overflow:clip;isolation:isolate}@media print{body{margin:0}}`
 
-var sheets = template.Must(template.New("sheet").Parse(`<!doctype html><html lang="{{.Lang}}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="only light">` +
-	`{{if .Paper}}<title>{{.Subject}}</title>{{end}}<style>{{.Style}}</style></head><body>` +
+// A frame is as high as its page, and so no page may be as high as its frame: some
+// mails say so of themselves, and would grow for ever.
+var sheets = template.Must(template.New("sheet").Parse(`<!doctype html><html lang="{{.Lang}}" style="height:auto!important;min-height:0!important"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="only light">` +
+	`{{if .Paper}}<title>{{.Subject}}</title>{{end}}<style>{{.Style}}</style></head><body style="height:auto!important;min-height:0!important">` +
 	`{{if .Paper}}<header class="head"><h1>{{.Subject}}</h1><dl>{{range .Lines}}<dt>{{.Name}}</dt><dd>{{.Text}}</dd>{{end}}</dl></header>{{end}}` +
 	`{{if .Paper}}<div id="letter">{{.HTML}}</div>{{else}}{{.HTML}}{{end}}</body></html>`))
 
