@@ -20,7 +20,7 @@ type sheet struct {
 
 // The paper is white in the dark too: mails bring the colour of their ink and
 // forget that of the paper, and who turns colours round makes some unreadable.
-const base = `:root{color-scheme:only light}html{background:#fff;color:#1f241f}body{margin:12px;font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}img{max-width:100%;height:auto}table{max-width:100%}pre{white-space:pre-wrap;font:inherit}blockquote{margin:8px 0 8px 4px;padding-left:12px;border-left:3px solid #ddd6c6;color:#454b45}a{color:#0f4f47}` +
+const base = `:root{color-scheme:only light}html{background:#fff;color:#1f241f}body{margin:12px;font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}img{max-width:100%;height:auto}img:not([src]){border:1px dashed #8a8577;color:#454b45}table{max-width:100%}pre{white-space:pre-wrap;font:inherit}blockquote{margin:8px 0 8px 4px;padding-left:12px;border-left:3px solid #ddd6c6;color:#454b45}a{color:#0f4f47}` +
 	`summary{cursor:pointer;width:fit-content;padding:8px 12px;margin:8px 0;border:1px solid #8a8577;border-radius:6px;color:#454b45;font:14px/1.5 system-ui,sans-serif}summary:focus-visible{outline:3px solid #0f4f47}` +
 	`.head{border-bottom:1px solid #8a8577;margin-bottom:16px;padding-bottom:12px}.head h1{font-size:20px;margin:0 0 8px}.head dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 12px;margin:0}.head dt{color:#454b45}.head dd{margin:0}#letter{overflow:hidden;overflow:clip;isolation:isolate}@media print{body{margin:0}}`
 
