@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -79,13 +80,17 @@ func (m *Webmail) picture(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	patience := &patience{left: pictureWait, over: cancel}
-	lost := func(why any) error {
-		m.log().InfoContext(r.Context(), "picture not fetched", "user", u.ID, "err", fmt.Sprint(why))
+	lost := func(why error) error {
+		var e *url.Error
+		if errors.As(why, &e) {
+			why = e.Err // without the address, which is a mail's
+		}
+		m.log().InfoContext(r.Context(), "picture not fetched", "user", u.ID, "err", why)
 		return mail.Refuse(mail.NotFound, "kind-not-found")
 	}
 	ask, err := http.NewRequestWithContext(ctx, http.MethodGet, src, nil)
 	if err != nil || ask.URL.User != nil || ask.URL.Scheme != "http" && ask.URL.Scheme != "https" {
-		return lost("no address of the web")
+		return lost(errors.New("no address of the web"))
 	}
 	// The same from every member, and nothing else: no cookies, no Referer, nothing
 	// of what the browser said.
@@ -97,7 +102,7 @@ func (m *Webmail) picture(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK || resp.ContentLength > maxPicture {
-		return lost(fmt.Sprintf("%s, %d octets", resp.Status, resp.ContentLength))
+		return lost(fmt.Errorf("status %d, %d octets", resp.StatusCode, resp.ContentLength))
 	}
 	body := &waiting{resp.Body, patience}
 	head := make([]byte, 512)
@@ -107,7 +112,7 @@ func (m *Webmail) picture(w http.ResponseWriter, r *http.Request) error {
 	}
 	kind := pictureType(head[:n])
 	if kind == "" {
-		return lost("no picture")
+		return lost(errors.New("no picture"))
 	}
 	h := w.Header()
 	h.Set("Content-Type", kind) // what it is, not what its host calls it
