@@ -2,12 +2,14 @@ package host
 
 import (
 	"strings"
+	"time"
 
 	"colporteur/accounts"
 	"colporteur/config"
 	"colporteur/delivery"
 	"colporteur/dkim/authres"
 	"colporteur/mail"
+	"colporteur/outward"
 	"colporteur/webgateway/autoconfig"
 	"colporteur/webgateway/jmap"
 	"colporteur/webgateway/session"
@@ -34,7 +36,7 @@ func (h *Host) wireJMAP(render func(lang string, t mail.Text) string) {
 	doors := &session.Pages{Pages: h.Gateway.Pages, Sessions: h.Sessions, Home: "/mail"}
 	h.Gateway.Doors = doors
 	h.Gateway.Webmail = &webmail.Webmail{Pages: h.Gateway.Pages, Doors: doors, JMAP: h.JMAP, Title: h.Config.Hostname,
-		Pictures: h.Accounts, Proven: h.proven, Key: subkey(h.opt.Key, "picture"), Now: h.opt.Now, Log: h.opt.Log}
+		Pictures: h.Accounts, Proven: h.proven, Fetch: pictures(), Key: subkey(h.opt.Key, "picture"), Now: h.opt.Now, Log: h.opt.Log}
 	h.wireAutoconfig()
 	h.IMAP.JMAP = url + "/jmap/session"
 }
@@ -53,6 +55,13 @@ func (h *Host) proven(prefix []byte, author mail.Address) bool {
 		return strings.EqualFold(b.Domain, author.Domain)
 	}
 	return false
+}
+
+// pictures fetches what mails show from elsewhere: from the Internet only, also
+// where mail may go to the house's own network. How long a host is waited for is
+// counted by the webmail, without its readers' slow lines.
+func pictures() webmail.Fetcher {
+	return outward.New(outward.Options{HTTP: true, Timeout: 10 * time.Minute, Redirects: 5})
 }
 
 // wireAutoconfig tells programs where to connect.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"colporteur/outward"
 	"colporteur/webgateway/webmail"
 	"colporteur/world"
 )
@@ -66,15 +68,10 @@ func (g *gallery) since() []*http.Request {
 	return list
 }
 
-var proxied = regexp.MustCompile(`/mail/picture\?[^"]*`)
+var proxied = regexp.MustCompile(`/mail/picture\?[^")]*`)
 
-// pictures are the addresses of those that a page shows from elsewhere.
-func picturesOf(page string) (list []string) {
-	for _, p := range proxied.FindAllString(page, -1) {
-		list = append(list, html.UnescapeString(p))
-	}
-	return list
-}
+// picturesOf are the addresses of those that a page shows from elsewhere.
+func picturesOf(page string) []string { return proxied.FindAllString(html.UnescapeString(page), -1) }
 
 func htmlMail(from, to, subject, body string) []byte {
 	return fmt.Appendf(nil, "From: %s\r\nTo: %s\r\nSubject: %s\r\nMessage-ID: <%d.%d@far.test>\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n%s\r\n",
@@ -128,9 +125,9 @@ func TestPicturesFromElsewhereComeThroughUsWhenTheyAreAskedFor(t *testing.T) {
 	home, far := w.Server("home.test"), w.Server("far.test")
 	ann, cleo, bob := home.Member("ann", "fr"), home.Member("cleo"), far.Member("bob")
 	g := openGallery(t)
-	home.Gateway.Webmail.Fetch = g.Client()
+	home.Gateway.Webmail.Fetch = outward.New(outward.Options{HTTP: true, AllowPrivate: true, Redirects: 2})
 	body := fmt.Sprintf(`<p>Bonjour</p><img src="%[1]s/photo" alt="la mer"><img src="%[1]s/photo?u=ann" width=1 height=1><img src="https://asso.list-manage.com/track/open.php?u=1">`+
-		`<td background="%[1]s/photo-behind">x</td><a href="https://evil.test/">www.banque.fr</a><blockquote>Viens ?</blockquote>`, g.URL)
+		`<table background="%[1]s/moved"><tr><td>x</table><a href="https://evil.test/">www.banque.fr</a><blockquote>Viens ?</blockquote>`, g.URL)
 	if err := bob.Submit([]string{ann.Address}, htmlMail(bob.Address, ann.Address, "Vacances", body)); err != nil {
 		t.Fatal(err)
 	}
@@ -143,11 +140,11 @@ func TestPicturesFromElsewhereComeThroughUsWhenTheyAreAskedFor(t *testing.T) {
 		t.Errorf("before anybody asks:\n%s", page)
 	}
 	a := b.about(home, id)
-	if a.Remote != 1 || a.Pixels != 2 || strings.Join(a.Trackers, " ") != "127.0.0.1 list-manage.com" || a.Always || !a.Quoted || len(a.Misled) != 1 || a.Misled[0].Leads != "evil.test" {
+	if a.Remote != 2 || a.Pixels != 2 || strings.Join(a.Trackers, " ") != "127.0.0.1 list-manage.com" || a.Always || !a.Quoted || len(a.Misled) != 1 || a.Misled[0].Leads != "evil.test" {
 		t.Errorf("about: %+v", a)
 	}
 	shown := picturesOf(b.page(home, id, "?images=1"))
-	if len(shown) != 1 {
+	if len(shown) != 2 {
 		t.Fatalf("shown: %v", shown)
 	}
 	if again := picturesOf(b.page(home, id, "?images=1")); again[0] != shown[0] {
@@ -162,13 +159,18 @@ func TestPicturesFromElsewhereComeThroughUsWhenTheyAreAskedFor(t *testing.T) {
 		!strings.HasPrefix(h.Get("Cache-Control"), "private, max-age=") || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Set-Cookie") != "" {
 		t.Errorf("the picture: %d %v", code, h)
 	}
+	if code, _, _ := b.do(home, "GET", shown[1], nil); code != http.StatusOK {
+		t.Errorf("a picture that moved: %d", code)
+	}
 	asked := g.since()
-	if len(asked) != 1 {
+	if len(asked) != 3 || asked[2].URL.Path != "/photo-moved" {
 		t.Fatalf("%d requests", len(asked))
 	}
 	for _, name := range []string{"Cookie", "Referer", "Accept-Language", "If-None-Match", "If-Modified-Since", "X-Forwarded-For", "Forwarded", "Via", "Authorization", "Origin"} {
-		if v := asked[0].Header.Get(name); v != "" {
-			t.Errorf("the host elsewhere is told %s: %s", name, v)
+		for _, r := range asked {
+			if v := r.Header.Get(name); v != "" {
+				t.Errorf("the host elsewhere is told %s: %s", name, v)
+			}
 		}
 	}
 	if ua := asked[0].UserAgent(); strings.Contains(ua, "Go") || strings.Contains(strings.ToLower(ua), "colporteur") {
@@ -213,7 +215,7 @@ func TestOnlyPicturesComeThroughAndNotForEver(t *testing.T) {
 	home := w.Server("home.test")
 	ann := home.Member("ann")
 	g := openGallery(t)
-	home.Gateway.Webmail.Fetch = g.Client()
+	home.Gateway.Webmail.Fetch = outward.New(outward.Options{HTTP: true, AllowPrivate: true, Redirects: 2})
 	var body strings.Builder
 	for _, name := range []string{"page", "drawing", "said-large", "nothing"} {
 		fmt.Fprintf(&body, `<img src="%s/%s">`, g.URL, name)
@@ -253,6 +255,46 @@ func TestOnlyPicturesComeThroughAndNotForEver(t *testing.T) {
 	}
 }
 
+func TestNoMailMakesUsAskOurOwnNetwork(t *testing.T) {
+	t.Parallel()
+	if !webmail.Built() {
+		t.Skip("the application is not built")
+	}
+	w := world.New(t)
+	home := w.Server("home.test")
+	ann := home.Member("ann")
+	g := openGallery(t)
+	_, port, _ := net.SplitHostPort(g.Listener.Addr().String())
+	var body strings.Builder
+	addresses := []string{"127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "169.254.169.254", "10.0.0.1", "[fd00::1]"}
+	for _, a := range addresses {
+		fmt.Fprintf(&body, `<img src="http://%s:%s/photo"><img src="http://%s/photo"><img src="https://%s/photo">`, a, port, a, a)
+	}
+	body.WriteString(`<img src="file:///etc/passwd"><img src="gopher://127.0.0.1/x"><img src="http://ann:x@127.0.0.1/photo"><img src="http://127.0.0.1:25/photo">`)
+	if err := ann.Submit([]string{ann.Address}, htmlMail(ann.Address, ann.Address, "Dedans", body.String())); err != nil {
+		t.Fatal(err)
+	}
+	w.Settle()
+	b := newBrowser(t).enter(home, ann)
+	id := emailID(t, ann, "Dedans")
+	wired := home.Gateway.Webmail.Fetch
+	for name, fetch := range map[string]webmail.Fetcher{"as it is": wired, "at any port": outward.New(outward.Options{HTTP: true, AnyPort: true})} {
+		home.Gateway.Webmail.Fetch = fetch
+		shown := picturesOf(b.page(home, id, "?images=1"))
+		if len(shown) != 3*len(addresses)+1 {
+			t.Fatalf("%d pictures", len(shown))
+		}
+		for _, path := range shown {
+			if code, _, _ := b.do(home, "GET", path, nil); code != http.StatusNotFound {
+				t.Errorf("%s: %s: %d", name, path, code)
+			}
+		}
+	}
+	if asked := g.since(); len(asked) > 0 {
+		t.Errorf("we asked ourselves for %d pictures", len(asked))
+	}
+}
+
 func TestPicturesAreAlwaysShownOfAuthorsWhoAreProven(t *testing.T) {
 	t.Parallel()
 	if !webmail.Built() {
@@ -263,7 +305,6 @@ func TestPicturesAreAlwaysShownOfAuthorsWhoAreProven(t *testing.T) {
 	far.Publish("p=none") // a forgery is delivered, unproven
 	ann, cleo, bob := home.Member("ann", "fr"), home.Member("cleo"), far.Member("bob")
 	body := `<img src="https://cdn.far.test/a.png">`
-	home.Gateway.Webmail.Fetch = http.DefaultClient // asked by nobody here
 	for _, to := range []*world.Member{ann, cleo} {
 		if err := bob.Submit([]string{to.Address}, htmlMail(bob.Address, to.Address, "Honest", body)); err != nil {
 			t.Fatal(err)

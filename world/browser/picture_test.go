@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"colporteur/outward"
 	"colporteur/world"
 )
 
@@ -64,7 +65,7 @@ func TestPicturesInARealBrowser(t *testing.T) {
 	w := world.New(t)
 	home, far := w.Server("home.test"), w.Server("far.test")
 	far.Publish("p=none")
-	home.Gateway.Webmail.Fetch = elsewhere.Client()
+	home.Gateway.Webmail.Fetch = outward.New(outward.Options{HTTP: true, AllowPrivate: true})
 	ann, cleo, bob := home.Member("ann", "fr"), home.Member("cleo", "en"), far.Member("bob")
 	pictures := fmt.Sprintf(`<p>Bonjour</p><p><img src="%[1]s/one" alt="la mer" width="300"> <img srcset="%[1]s/two 1x, %[1]s/two-large 2x" alt="le port" width="300"></p><img src="%[1]s/pixel?u=ann" width="1" height="1"><img src="%[1]s/track/open.php?u=ann">`+
 		`<div style="background-image:url(%[1]s/behind);padding:20px">derrière</div><p><a href="https://evil.test/compte">https://www.banque.fr/compte</a></p><blockquote>Ce que tu disais.</blockquote>`, elsewhere.URL)
