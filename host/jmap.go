@@ -2,14 +2,11 @@ package host
 
 import (
 	"strings"
-	"time"
 
 	"colporteur/accounts"
 	"colporteur/config"
 	"colporteur/delivery"
-	"colporteur/dkim/authres"
 	"colporteur/mail"
-	"colporteur/outward"
 	"colporteur/webgateway/autoconfig"
 	"colporteur/webgateway/jmap"
 	"colporteur/webgateway/session"
@@ -21,7 +18,6 @@ var (
 	_ jmap.Filer    = (*delivery.Door)(nil)
 
 	_ session.Accounts = (*accounts.Service)(nil)
-	_ webmail.Pictures = (*accounts.Service)(nil)
 )
 
 // wireJMAP serves over HTTP what IMAP serves, says so to IMAP programs, and has
@@ -39,29 +35,6 @@ func (h *Host) wireJMAP(render func(lang string, t mail.Text) string) {
 		Pictures: h.Accounts, Proven: h.proven, Fetch: pictures(), Key: subkey(h.opt.Key, "picture"), Now: h.opt.Now, Log: h.opt.Log}
 	h.wireAutoconfig()
 	h.IMAP.JMAP = url + "/jmap/session"
-}
-
-// proven says whether the author of a mail is who it says: somebody of this house
-// who had signed in, or of a domain that vouched for the mail when it came.
-func (h *Host) proven(prefix []byte, author mail.Address) bool {
-	v, member, ok := authres.FromPrefix(prefix, h.Config.Hostname)
-	if !ok {
-		return false
-	}
-	switch b := authres.BadgeOf(v, member); b.Level {
-	case authres.Member: // the door takes no From of theirs that is not theirs
-		return true
-	case authres.Proven, authres.Forwarded:
-		return strings.EqualFold(b.Domain, author.Domain)
-	}
-	return false
-}
-
-// pictures fetches what mails show from elsewhere: from the Internet only, also
-// where mail may go to the house's own network. How long a host is waited for is
-// counted by the webmail, without its readers' slow lines.
-func pictures() webmail.Fetcher {
-	return outward.New(outward.Options{HTTP: true, Timeout: 10 * time.Minute, Redirects: 5})
 }
 
 // wireAutoconfig tells programs where to connect.
