@@ -120,7 +120,8 @@ await visit('always', {}, async (page) => {
 });
 
 // Whatever a mail may be made of passes the third wall; what may not does not.
-await visit('the third wall', {}, async (page) => {
+// (A page that a worker has asked for cannot be changed on its way here.)
+await visit('the third wall', { serviceWorkers: 'block' }, async (page) => {
   const alarms = [];
   page.on('request', (r) => { if (r.url().endsWith('/alarm')) alarms.push(r.postData()); });
   await enter(page, site.ann);

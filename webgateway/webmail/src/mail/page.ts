@@ -9,7 +9,7 @@ export const { t, count } = speak({
     misled: 'Un lien de ce message dit «\u00a0{shown}\u00a0» et mène à «\u00a0{leads}\u00a0». N’y donnez aucun mot de passe.',
     alarm: 'Quelque chose d’inattendu a été enlevé de ce message. Les personnes qui s’occupent de ce serveur en sont averties.',
     failed: 'Cela n’a pas été retenu. Essayez encore une fois.', print: 'Imprimer ce message', cut: 'Le message est long\u00a0; le début seul est montré.',
-    look: 'Voir {name}', open: 'Ouvrir {name} dans un nouvel onglet', download: 'Télécharger {name}', attachment: 'pièce jointe', close: 'Fermer', loading: 'Un instant…', unread: 'Ce fichier ne peut pas être montré. Vous pouvez le télécharger.',
+    look: 'Voir {name}', open: 'Ouvrir {name} dans un nouvel onglet', download: 'Télécharger', attachment: 'pièce jointe', close: 'Fermer', loading: 'Un instant…', unread: 'Ce fichier ne peut pas être montré. Vous pouvez le télécharger.',
   },
   en: {
     remote: ['{n} picture from elsewhere is not loaded: its sender will not know that you read this.', '{n} pictures from elsewhere are not loaded: their sender will not know that you read this.'],
@@ -18,6 +18,6 @@ export const { t, count } = speak({
     misled: 'A link in this message says “{shown}” and leads to “{leads}”. Give it no password.',
     alarm: 'Something unexpected was taken out of this message. The people who run this server have been told.',
     failed: 'That was not kept. Please try again.', print: 'Print this message', cut: 'The message is long; only its beginning is shown.',
-    look: 'View {name}', open: 'Open {name} in a new tab', download: 'Download {name}', attachment: 'attachment', close: 'Close', loading: 'One moment…', unread: 'This file cannot be shown. You can download it.',
+    look: 'View {name}', open: 'Open {name} in a new tab', download: 'Download', attachment: 'attachment', close: 'Close', loading: 'One moment…', unread: 'This file cannot be shown. You can download it.',
   },
 });
