@@ -27,7 +27,7 @@ async function visit(what, options, walk) {
   const page = await context.newPage();
   page.on('request', (r) => want(r.url().startsWith(site.base + '/') || /^(data|blob|about):/.test(r.url()), what, 'asks another host for', r.url()));
   page.on('response', (r) => want(r.status() < 400, what, 'got', r.status(), 'for', r.url()));
-  page.on('console', (m) => want(!['error', 'warning'].includes(m.type()) || what === 'the third wall' && m.text().startsWith('Blocked script execution'), what, 'console:', m.text()));
+  page.on('console', (m) => want(!['error', 'warning'].includes(m.type()) || what === 'the third wall' && /^(Blocked script execution|Service Worker registration blocked)/.test(m.text()), what, 'console:', m.text()));
   page.on('pageerror', (e) => want(false, what, 'script error:', e.message));
   page.on('dialog', (d) => { want(false, what, 'a dialog opened:', d.message()); void d.dismiss(); });
   try {
