@@ -194,7 +194,8 @@ func (s *Service) Remove(ctx context.Context, id mail.UserID) error {
 		}
 		for _, q := range []string{`DELETE FROM app_password WHERE member = $1`, `DELETE FROM known_client WHERE member = $1`,
 			`DELETE FROM group_member WHERE member = $1`, `DELETE FROM outside_address WHERE member = $1`,
-			`DELETE FROM secret_address WHERE member = $1`, `DELETE FROM member WHERE id = $1`} {
+			`DELETE FROM secret_address WHERE member = $1`, `DELETE FROM picture_sender WHERE member = $1`,
+			`DELETE FROM member WHERE id = $1`} {
 			if _, err := tx.Exec(ctx, q, int64(id)); err != nil {
 				return err
 			}

@@ -13,10 +13,12 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"path"
 	"strings"
 	"sync"
+	"time"
 
 	"colporteur/mail"
 	"colporteur/webgateway/jmap"
@@ -38,6 +40,32 @@ type Webmail struct {
 	Doors *session.Pages
 	JMAP  *jmap.Server
 	Title string // what the browser's window is called
+
+	Pictures Pictures
+	// Proven says whether the author of a mail is who it says, by what we wrote
+	// before it when it came; nil: of no mail.
+	Proven func(prefix []byte, author mail.Address) bool
+	Fetch  Fetcher // asks other hosts for pictures; nil: none are shown
+	Key    []byte  // seals the addresses of pictures; the same on every node
+
+	Now func() time.Time // nil is time.Now
+	Log *slog.Logger     // nil discards
+
+	queue queue
+}
+
+func (m *Webmail) now() time.Time {
+	if m.Now == nil {
+		return time.Now()
+	}
+	return m.Now()
+}
+
+func (m *Webmail) log() *slog.Logger {
+	if m.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return m.Log
 }
 
 // what the application may do: it is our own files, speaks to us alone, and
@@ -69,6 +97,10 @@ func (m *Webmail) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /mail", m.Doors.Require(m.app))
 	mux.Handle("GET /mail/{$}", m.Doors.Require(m.app))
 	mux.Handle("GET /mail/message/{email}", m.Doors.Require(m.message))
+	mux.Handle("POST /mail/message/{email}/pictures", m.Doors.Require(m.choose))
+	mux.Handle("POST /mail/message/{email}/alarm", m.Doors.Require(m.alarm))
+	mux.Handle("GET /mail/picture", m.Pages.Handle(m.picture))
+	mux.Handle("GET /mail/file/{blob}/{name}", m.Doors.Require(m.file))
 	mux.HandleFunc("GET /mail/assets/{name}", asset)
 	mux.HandleFunc("GET /mail/assets.json", built)
 	mux.Handle("GET /mail/manifest.webmanifest", m.Doors.Require(m.manifest))
