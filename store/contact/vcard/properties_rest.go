@@ -50,7 +50,11 @@ func resourceURI(l *line, family string) (uri, mediaType string) {
 	if !strings.Contains(v, ":") {
 		return "", ""
 	}
-	return v, l.take("MEDIATYPE")
+	mediaType = l.take("MEDIATYPE")
+	if said, _, ok := strings.Cut(strings.TrimPrefix(v, "data:"), ";base64,"); ok && mediaType == "" && strings.HasPrefix(v, "data:") {
+		mediaType = said
+	}
+	return v, mediaType
 }
 
 // sniffed is what a picture without a type is.

@@ -245,7 +245,7 @@ END:VCARD
 		"anniversaries":{"ANNIVERSARY-1":{"kind":"birth","date":{"month":4,"day":12}},"ANNIVERSARY-2":{"kind":"wedding","date":{"year":2010,"month":7,"day":3}}},
 		"relatedTo":{"urn:uuid:11111111-1111-4111-8111-111111111111":{"relation":{"friend":true}}},"preferredLanguages":{"LANG-1":{"language":"es","pref":1}},
 		"personalInfo":{"PERSONAL-1":{"kind":"hobby","value":"Canto","level":"high"}},"links":{"URL-1":{"uri":"https://ana.test"}},
-		"onlineServices":{"OS-1":{"uri":"xmpp:ana@example.test","vCardName":"impp"}},"media":{"PHOTO-1":{"kind":"photo","uri":"data:image/png;base64,AAAA"}},
+		"onlineServices":{"OS-1":{"uri":"xmpp:ana@example.test","vCardName":"impp"}},"media":{"PHOTO-1":{"kind":"photo","uri":"data:image/png;base64,AAAA","mediaType":"image/png"}},
 		"vCardProps":[["gender",{},"unknown","F"],["x-custom1",{"value":"TEXT"},"unknown","uno"]]}`)
 }
 
