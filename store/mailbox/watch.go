@@ -84,6 +84,10 @@ func (s *Store) changed(tx *store.Tx, account mail.AccountID) {
 	})
 }
 
+// Stir is for what an account has beside its mail, its contacts: who watches the
+// account looks again once tx is durable, on whatever node.
+func (s *Store) Stir(tx *store.Tx, account mail.AccountID) { s.changed(tx, account) }
+
 var objectIDs = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // ObjectID writes an id as IMAP and JMAP show it (RFC 8474 §7): a letter for

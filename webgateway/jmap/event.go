@@ -14,8 +14,13 @@ import (
 	"colporteur/mail"
 )
 
-// pushed are the types whose state is the account's modseq.
-var pushed = []string{"Mailbox", "Thread", "Email", "EmailDelivery"}
+// pushed are the types whose state is the account's modseq, and, after them, those
+// of the contacts'.
+var (
+	pushed         = append(slices.Clone(pushedMail), pushedContacts...)
+	pushedMail     = []string{"Mailbox", "Thread", "Email", "EmailDelivery"}
+	pushedContacts = []string{"AddressBook", "ContactCard"}
+)
 
 // events tells what changed as it happens (RFC 8620 §7.3). A connection waits for
 // commits and costs nothing while there are none.
@@ -60,13 +65,13 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Accel-Buffering", "no") // a proxy that gathers would keep the news
 	w.WriteHeader(http.StatusOK)
 	out := http.NewResponseController(w)
-	known, err := s.states(ctx, accounts)
+	known, err := s.states(ctx, u, accounts)
 	if err != nil {
 		return
 	}
 	// Who comes back says what it knew: what changed meanwhile is told at once.
 	if last := r.Header.Get("Last-Event-ID"); last != "" && last != eventID(known) {
-		if !tell(w, out, known, accounts, nil, types) || closeAfter == "state" {
+		if !tell(w, out, u, known, accounts, nil, types) || closeAfter == "state" {
 			return
 		}
 	} else if _, err := fmt.Fprintf(w, ": colporteur\nid: %s\n\n", eventID(known)); err != nil || out.Flush() != nil {
@@ -93,14 +98,14 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 				}
 			}
 		case <-woken:
-			now, err := s.states(ctx, accounts)
+			now, err := s.states(ctx, u, accounts)
 			if err != nil {
 				return
 			}
 			if slices.Equal(now, known) {
 				continue
 			}
-			if !tell(w, out, now, accounts, known, types) || closeAfter == "state" {
+			if !tell(w, out, u, now, accounts, known, types) || closeAfter == "state" {
 				return
 			}
 			known = now
@@ -111,13 +116,21 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 // checkEvery is how often it is asked whether the member may still listen.
 const checkEvery = 30 * time.Second
 
-func (s *Server) states(ctx context.Context, accounts []mail.AccountID) (list []string, err error) {
+// states are those of the accounts' mail and, last, of the member's contacts.
+func (s *Server) states(ctx context.Context, u mail.User, accounts []mail.AccountID) (list []string, err error) {
 	for _, a := range accounts {
 		m, err := s.Mailboxes.State(ctx, a)
 		if err != nil && !mail.Is(err, mail.NotFound) {
 			return nil, err
 		}
 		list = append(list, state(m))
+	}
+	if s.Contacts != nil {
+		n, err := s.Contacts.State(ctx, u.Account)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, contactState(n))
 	}
 	return list, nil
 }
@@ -126,18 +139,26 @@ func eventID(states []string) string { return strings.Join(states, ".") }
 
 // tell writes a StateChange (RFC 8620 §7.1) about the accounts whose state is
 // another one than before.
-func tell(w http.ResponseWriter, out *http.ResponseController, now []string, accounts []mail.AccountID, before, types []string) bool {
+func tell(w http.ResponseWriter, out *http.ResponseController, u mail.User, now []string, accounts []mail.AccountID, before, types []string) bool {
 	changed := map[string]map[string]string{}
-	for i, a := range accounts {
+	for i := range now {
+		a, among := u.Account, pushedContacts
+		if i < len(accounts) {
+			a, among = accounts[i], pushedMail
+		}
 		if before != nil && before[i] == now[i] {
 			continue
 		}
-		of := map[string]string{}
 		for _, t := range types {
+			if !slices.Contains(among, t) {
+				continue
+			}
+			of := changed[accountID(a)]
+			if of == nil {
+				of = map[string]string{}
+				changed[accountID(a)] = of
+			}
 			of[t] = now[i]
-		}
-		if len(of) > 0 {
-			changed[accountID(a)] = of
 		}
 	}
 	if len(changed) == 0 {

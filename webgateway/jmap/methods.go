@@ -7,7 +7,7 @@ import "maps"
 var methods = map[string]method{"Core/echo": {usingCore, echo}}
 
 func init() {
-	for _, table := range []map[string]method{mailboxMethods, threadMethods, emailMethods, identityMethods, submissionMethods, quotaMethods} {
+	for _, table := range []map[string]method{mailboxMethods, threadMethods, emailMethods, identityMethods, submissionMethods, quotaMethods, contactMethods} {
 		maps.Copy(methods, table)
 	}
 }

@@ -9,9 +9,11 @@ import (
 	"sync"
 	"time"
 
+	"colporteur/accounts"
 	"colporteur/delivery"
 	"colporteur/mail"
 	"colporteur/store/blob"
+	"colporteur/store/contact"
 	"colporteur/store/loose"
 	"colporteur/store/mailbox"
 )
@@ -21,6 +23,7 @@ type Accounts interface {
 	Login(ctx context.Context, name, password string, c mail.Client) (mail.User, error)
 	AddressesOf(ctx context.Context, accounts []mail.AccountID) (map[mail.AccountID]mail.Address, error)
 	Quota(ctx context.Context, account mail.AccountID) (int64, error)
+	GroupsOf(ctx context.Context, u mail.UserID) ([]accounts.Group, error)
 }
 
 // Server serves JMAP.
@@ -28,7 +31,8 @@ type Server struct {
 	Mailboxes *mailbox.Store
 	Blobs     *blob.Store
 	Uploads   *loose.Store // nil takes no files
-	Filer     Filer        // nil files nothing
+	Contacts  *contact.Store
+	Filer     Filer // nil files nothing
 	Accounts  Accounts
 	// Submitter sends, and Submissions remembers what was sent.
 	Submitter   Submitter
@@ -57,6 +61,7 @@ func (s *Server) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /jmap/upload/{account}/", s.upload)
 	mux.HandleFunc("GET /jmap/download/{account}/{blob}/{name}", s.download)
 	mux.HandleFunc("GET /jmap/events", s.events)
+	mux.HandleFunc("GET /jmap/contacts/{file}", s.contacts)
 }
 
 // crowd counts what members do at once.

@@ -31,6 +31,9 @@ var capabilities = map[string]any{
 	usingMail:       struct{}{},
 	usingSubmission: struct{}{},
 	usingQuota:      struct{}{},
+
+	usingContacts:    struct{}{},
+	usingOurContacts: struct{}{},
 }
 
 // ofAccount is what the session says about an account (RFC 8621 §1.3).
@@ -43,6 +46,7 @@ func ofAccount(own bool) map[string]any {
 		usingQuota: struct{}{},
 	}
 	if own {
+		all[usingContacts], all[usingOurContacts] = contactsOfAccount()
 		all[usingSubmission] = map[string]any{"maxDelayedSend": int(maxDelay.Seconds()), "submissionExtensions": map[string][]string{"FUTURERELEASE": {}, "DSN": {}}}
 	}
 	return all
@@ -88,7 +92,7 @@ func (s *Server) sessionOf(ctx context.Context, u mail.User) (o map[string]any, 
 	base := s.URL + "/jmap/"
 	o = map[string]any{
 		"capabilities": capabilities, "accounts": accounts,
-		"primaryAccounts": map[string]string{usingCore: own, usingMail: own, usingSubmission: own, usingQuota: own},
+		"primaryAccounts": map[string]string{usingCore: own, usingMail: own, usingSubmission: own, usingQuota: own, usingContacts: own, usingOurContacts: own},
 		"username":        u.Address.String(), "apiUrl": base + "api", "downloadUrl": base + "download/{accountId}/{blobId}/{name}?accept={type}",
 		"uploadUrl": base + "upload/{accountId}/", "eventSourceUrl": base + "events?types={types}&closeafter={closeafter}&ping={ping}",
 	}
