@@ -27,8 +27,8 @@ type cardImportAnswer struct {
 
 // importNote says why one card of a file was not made.
 type importNote struct {
-	Index int    `json:"index"` // in the file, from 0
-	Name  string `json:"name"`  // what the card is called
+	Index    int    `json:"index"` // in the file, from 0
+	Name     string `json:"name"`  // what the card is called
 	setError `json:",embed"`
 }
 
