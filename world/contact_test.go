@@ -178,6 +178,11 @@ func TestAMemberKeepsContactsOverJMAP(t *testing.T) {
 		if kind := other.Fails("ContactCard/get", world.Args{"accountId": c.Account}); kind != "accountNotFound" {
 			t.Errorf("%s", kind)
 		}
+		for from, want := range map[string]string{c.Account: "invalidArguments", other.Account: "fromAccountNotFound"} {
+			if kind := c.Fails("ContactCard/copy", world.Args{"fromAccountId": from, "create": world.Args{"k": world.Args{"id": zoe}}}); kind != want {
+				t.Errorf("a copy from %s: %s", from, kind)
+			}
+		}
 		if kind := ann.JMAP().Fails("ContactCard/get", world.Args{}); kind != "unknownMethod" {
 			t.Errorf("without the capability: %s", kind)
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"colporteur/mail"
@@ -29,6 +31,8 @@ func (s *Store) Wrote(ctx context.Context, tx *store.Tx, account mail.AccountID,
 		return nil
 	}
 	now := store.Micros(s.now())
+	// In one order, so that two letters at once do not wait for each other in a circle.
+	to = slices.SortedFunc(slices.Values(to), func(a, b Address) int { return strings.Compare(a.Address.Key(), b.Address.Key()) })
 	for _, a := range to {
 		a.Name = clip(store.Clean(a.Name), 200)
 		key := store.Clean(a.Address.Key())

@@ -264,8 +264,12 @@ func (s *Store) Cards(ctx context.Context, account mail.AccountID, ids []CardID)
 	return list, state, err
 }
 
+// maxRead bounds what is read at once: a thousand cards of the largest kind would
+// be a quarter of a gigabyte.
+const maxRead = 64 << 20
+
 func cards(ctx context.Context, tx *store.Tx, account mail.AccountID, ids []CardID) (list []*Card, err error) {
-	wanted := map[CardID]*Card{}
+	wanted, room := map[CardID]*Card{}, maxRead
 	for _, id := range ids {
 		wanted[id] = nil
 	}
@@ -275,6 +279,9 @@ func cards(ctx context.Context, tx *store.Tx, account mail.AccountID, ids []Card
 			return 0, err
 		}
 		if have, ok := wanted[c.ID]; ok && have == nil {
+			if room -= len(c.JSON); room < 0 {
+				return 0, mail.Wrap(mail.TooBig, errors.New("too many large cards at once"))
+			}
 			c.JSON = slices.Clone(c.JSON)
 			wanted[c.ID] = c
 			list = append(list, c)
@@ -292,5 +299,8 @@ func cards(ctx context.Context, tx *store.Tx, account mail.AccountID, ids []Card
 		}
 		return id, err
 	})
+	for _, c := range list {
+		slices.Sort(c.Books)
+	}
 	return list, err
 }

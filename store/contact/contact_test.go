@@ -313,6 +313,16 @@ func TestAPictureLivesAsLongAsACardNamesIt(t *testing.T) {
 		if _, err := h.try(bob, &contact.Draft{Card: h.card(`{"media":{"m":{"kind":"photo","blobId":"` + contact.PictureID(p.ID) + `"}}}`)}); !mail.Is(err, mail.NotFound) {
 			t.Errorf("bob names it: %v", err)
 		}
+		// Three that are as large as may be are too much for one card.
+		var heavy []contact.Picture
+		names := ""
+		for i := range 3 {
+			heavy = append(heavy, contact.Picture{ID: store.NewID(), Type: "image/jpeg", Size: contact.MaxPicture, Blob: ref.ID})
+			names += fmt.Sprintf(`,"m%d":{"kind":"photo","blobId":"%s"}`, i, contact.PictureID(heavy[i].ID))
+		}
+		if _, err := h.try(ann, &contact.Draft{Card: h.card(`{"media":{` + names[1:] + `}}`), Pictures: heavy}); !mail.Is(err, mail.TooBig) {
+			t.Errorf("thirty megabytes on one card: %v", err)
+		}
 		// The same file on a second card.
 		q := contact.Picture{ID: store.NewID(), Type: "image/jpeg", Size: 4000, Blob: ref.ID}
 		other, err := h.try(ann, &contact.Draft{Card: h.card(`{"media":{"m":{"kind":"photo","blobId":"` + contact.PictureID(q.ID) + `"}}}`), Pictures: []contact.Picture{q}})

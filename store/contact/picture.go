@@ -33,6 +33,8 @@ func pictureID(s string) (int64, bool) {
 	return n, ok && err == nil && PictureID(n) == s
 }
 
+const maxOfCard = 2 * MaxPicture
+
 func weight(list []Picture) (n int64) {
 	for _, p := range list {
 		n += p.Size
@@ -70,6 +72,7 @@ func (c *Change) pictures(ctx context.Context, card CardID, d *Draft) error {
 	}
 	named := map[int64]bool{}
 	var fresh []Picture
+	var kept int64
 	for _, s := range blobIDs(d.Card) {
 		id, ok := pictureID(s)
 		at := slices.IndexFunc(d.Pictures, func(p Picture) bool { return p.ID == id })
@@ -77,12 +80,17 @@ func (c *Change) pictures(ctx context.Context, card CardID, d *Draft) error {
 		case ok && named[id]:
 		case ok && had[id] != 0:
 			named[id] = true
+			kept += sizes[id]
 		case ok && at >= 0:
 			named[id] = true
 			fresh = append(fresh, d.Pictures[at])
 		default:
 			return mail.Wrap(mail.NotFound, fmt.Errorf("no picture %q", s))
 		}
+	}
+	// An export has all pictures of a card in memory at once.
+	if all := weight(fresh) + kept; all > maxOfCard {
+		return mail.Wrap(mail.TooBig, fmt.Errorf("pictures of %d octets on one card", all))
 	}
 	// What exists is held before anything is written: a refusal leaves no trace.
 	for _, p := range fresh {

@@ -3,6 +3,8 @@ package jmap
 import (
 	"context"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"colporteur/mail"
 	"colporteur/store/contact"
 	"colporteur/store/mailbox"
@@ -29,6 +31,7 @@ var contactMethods = map[string]method{
 	"ContactCard/query":        {usingContacts, typed(queryCards)},
 	"ContactCard/queryChanges": {usingContacts, typed(queryChangesOfCards)},
 	"ContactCard/set":          {usingContacts, typed(setCards)},
+	"ContactCard/copy":         {usingContacts, typed(copyCards)},
 
 	"ContactCard/import": {usingOurContacts, typed(importCards)},
 	"Address/suggest":    {usingOurContacts, typed(suggestAddresses)},
@@ -39,6 +42,33 @@ var contactMethods = map[string]method{
 func contactsOfAccount() (standard, ours map[string]any) {
 	return map[string]any{"maxAddressBooksPerCard": nil, "mayCreateAddressBook": true},
 		map[string]any{"maxSizeCard": contact.MaxCard, "maxSizePicture": contact.MaxPicture, "maxCards": contact.MaxCards, "downloadUrl": "/jmap/contacts/{accountId}.vcf"}
+}
+
+type cardCopyArgs struct {
+	FromAccountID   string                    `json:"fromAccountId"`
+	IfFromInState   *string                   `json:"ifFromInState"`
+	AccountID       string                    `json:"accountId"`
+	IfInState       *string                   `json:"ifInState"`
+	Create          map[string]jsontext.Value `json:"create"`
+	DestroyOriginal bool                      `json:"onSuccessDestroyOriginal"`
+	DestroyIfState  *string                   `json:"destroyFromIfInState"`
+}
+
+// copyCards has nowhere to copy from: contacts are in a member's own account, and
+// it may not be both (RFC 8620 §5.4).
+func copyCards(ctx context.Context, c *Call, a *cardCopyArgs) (any, error) {
+	account, err := c.ownAccount(ctx, a.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	from, err := c.account(ctx, a.FromAccountID)
+	switch {
+	case err != nil:
+		return nil, &failure{Type: "fromAccountNotFound"}
+	case from == account:
+		return nil, invalid("the accounts are one", "fromAccountId")
+	}
+	return nil, &failure{Type: "fromAccountNotSupportedByMethod"}
 }
 
 func bookID(b contact.BookID) string { return mailbox.ObjectID('b', int64(b)) }

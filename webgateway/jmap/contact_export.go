@@ -54,9 +54,12 @@ func (c *Call) serveContacts(w http.ResponseWriter, r *http.Request) error {
 		}
 		books = append(books, b)
 	}
-	var some []string
+	var some map[string]bool
 	if q.Has("ids") {
-		some = strings.Split(q.Get("ids"), ",")
+		some = map[string]bool{}
+		for id := range strings.SplitSeq(q.Get("ids"), ",") {
+			some[id] = true
+		}
 	}
 	type named struct {
 		id   contact.CardID
@@ -64,7 +67,7 @@ func (c *Call) serveContacts(w http.ResponseWriter, r *http.Request) error {
 	}
 	var list []named
 	if _, err := c.srv.Contacts.Query(ctx, account, books, func(row *contact.Row) {
-		if (len(books) == 0 || row.In(books[0])) && (some == nil || slices.Contains(some, cardID(row.ID))) {
+		if (len(books) == 0 || row.In(books[0])) && (some == nil || some[cardID(row.ID)]) {
 			list = append(list, named{row.ID, row.Name})
 		}
 	}); err != nil {
