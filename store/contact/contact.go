@@ -120,7 +120,8 @@ func (c *Change) next() int64 {
 	return c.modseq
 }
 
-// State is the account's, for CheckState.
+// State is the account's as it is inside the change: what a client says it knows is
+// compared with it.
 func (c *Change) State() int64 { return c.modseq }
 
 // gone leaves a tombstone.

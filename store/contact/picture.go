@@ -33,6 +33,7 @@ func pictureID(s string) (int64, bool) {
 	return n, ok && err == nil && PictureID(n) == s
 }
 
+// maxOfCard is how large the pictures of one card are together.
 const maxOfCard = 2 * MaxPicture
 
 func weight(list []Picture) (n int64) {
