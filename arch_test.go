@@ -23,6 +23,7 @@ var arrows = map[string][]string{
 	"store/queue":       {"store", "mail"},
 	"store/message":     {"store", "mail", "store/blob"},
 	"store/loose":       {"store", "mail", "store/blob"},
+	"store/contact":     {"store", "mail", "store/blob"},
 	"store/mailbox":     {"store", "mail", "store/blob", "store/queue", "store/message"},
 	"locale":            {"mail"},
 	"accounts":          {"store", "mail"},

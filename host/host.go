@@ -30,6 +30,7 @@ import (
 	"colporteur/smtp/relay/secure"
 	"colporteur/store"
 	"colporteur/store/blob"
+	"colporteur/store/contact"
 	"colporteur/store/loose"
 	"colporteur/store/mailbox"
 	"colporteur/store/message"
@@ -104,6 +105,7 @@ type Host struct {
 	Tidy        *tidy.Service
 	Absences    *absence.Service
 	Uploads     *loose.Store
+	Contacts    *contact.Store
 	JMAP        *jmap.Server
 	Sessions    *session.Service
 	Snooze      *snooze.Service
@@ -194,6 +196,7 @@ func (h *Host) wireStore() {
 	h.Messages = &message.Store{DB: h.DB, Blobs: h.Blobs, Now: h.opt.Now}
 	h.Mailboxes = &mailbox.Store{DB: h.DB, Messages: h.Messages, Now: h.opt.Now}
 	h.Uploads = &loose.Store{DB: h.DB, Blobs: h.Blobs, Now: h.opt.Now}
+	h.Contacts = &contact.Store{DB: h.DB, Blobs: h.Blobs, Changed: h.Mailboxes.Renewed, Now: h.opt.Now}
 	h.Queue = &queue.Queue{DB: h.DB, Now: h.opt.Now, Log: h.opt.Log}
 	h.Trace = &delivery.Trace{DB: h.DB, Now: h.opt.Now}
 	// Who names a blob, and who a message: the sweepers keep what these know.
@@ -201,6 +204,7 @@ func (h *Host) wireStore() {
 		`SELECT 1 FROM message WHERE blob = $1`,
 		`SELECT 1 FROM segment WHERE blob = $1`,
 		loose.Named,
+		contact.Named,
 	}, workflow.BlobNamed...)
 	h.Messages.Named = append([]string{
 		`SELECT 1 FROM email WHERE message = $1`,
@@ -223,7 +227,7 @@ func (h *Host) wireAccounts(context.Context) error {
 		h.SMTP.Cut(u)
 		h.IMAP.Cut(u)
 	}
-	h.Door = &delivery.Door{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Mailboxes: h.Mailboxes, Queue: h.Queue,
+	h.Door = &delivery.Door{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Mailboxes: h.Mailboxes, Queue: h.Queue, Contacts: h.Contacts,
 		Directory: h.Accounts, Quotas: h.Accounts, Hostname: h.Config.Hostname, Message: int64(h.Config.Limits.Message),
 		Drop: int64(h.Config.Limits.Drop), WebURL: h.Config.Web.URL, Now: h.opt.Now, Log: h.opt.Log,
 		ReturnKey: subkey(h.opt.Key, "return path"), Forwarders: h.Config.Origin.Forwarders}

@@ -194,6 +194,7 @@ func (h *Host) Sweep(ctx context.Context) error {
 	step("absences", h.Absences.Sweep(ctx))
 	step("submissions", h.Submissions.Sweep(ctx, memoryAge))
 	step("uploads", h.Uploads.Sweep(ctx))
+	step("contacts", h.Contacts.Sweep(ctx))
 	step("programs", h.Mux.Sweep(ctx))
 	step("questions", h.Questions.Sweep(ctx))
 	step("gazette", h.Gazette.Sweep(ctx))

@@ -104,6 +104,9 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 		if err := h.Submissions.Removed(ctx, tx, account); err != nil {
 			return err
 		}
+		if err := h.Contacts.Removed(ctx, tx, account); err != nil {
+			return err
+		}
 		if err := h.Uploads.Removed(ctx, tx, account); err != nil {
 			return err
 		}

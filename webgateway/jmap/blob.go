@@ -22,6 +22,7 @@ import (
 //	Me…-2-1    a part of it, decoded: the second part's first
 //	Me…-2_1    of the mail that the second part is, the first part
 //	u…         an upload
+//	p…         a picture of a card
 //
 // A blob of a mail is whoever's who sees the mail, asked each time.
 
@@ -49,6 +50,9 @@ func noBlob(id string) error {
 func (c *Call) blob(ctx context.Context, account mail.AccountID, id string) (*stream, error) {
 	if strings.HasPrefix(id, "u") {
 		return c.uploaded(ctx, account, id)
+	}
+	if strings.HasPrefix(id, "p") {
+		return c.picture(ctx, account, id)
 	}
 	rest, ok := strings.CutPrefix(id, "M")
 	if !ok {

@@ -14,6 +14,8 @@
 //	          EmailSubmission  submission.go
 //	          VacationResponse vacation.go
 //	RFC 9425  Quota            quota.go
+//	RFC 9610  AddressBook      contact_book.go
+//	          ContactCard      contact_card.go, contact_query.go, contact_set.go
 //
 // # Ids and states
 //

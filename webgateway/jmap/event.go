@@ -14,12 +14,46 @@ import (
 	"colporteur/mail"
 )
 
-// pushed are the types of which news are told: those whose state is the account's
-// modseq, and those that a member has in their own account alone.
-var (
-	pushed   = append([]string{"Mailbox", "Thread", "Email", "EmailDelivery"}, personal...)
-	personal = []string{"Identity", "VacationResponse"}
-)
+// pushed are the types of which news are told.
+var pushed = func() []string {
+	all := append([]string{}, pushedMail...)
+	for _, p := range personal {
+		all = append(all, p.types...)
+	}
+	return all
+}()
+
+// pushedMail are those whose state is an account's modseq.
+var pushedMail = []string{"Mailbox", "Thread", "Email", "EmailDelivery"}
+
+// personal are those that a member has in their own account alone, with where
+// their state is.
+var personal = []struct {
+	types []string
+	state func(ctx context.Context, s *Server, account mail.AccountID) (string, error)
+}{
+	{[]string{"Identity"}, identitiesState},
+	{[]string{"VacationResponse"}, vacationState},
+	{[]string{"AddressBook", "ContactCard"}, contactsState},
+}
+
+func identitiesState(ctx context.Context, s *Server, account mail.AccountID) (string, error) {
+	n, err := s.Identities.IdentityState(ctx, account)
+	return countState(n), err
+}
+
+func vacationState(ctx context.Context, s *Server, account mail.AccountID) (string, error) {
+	_, n, err := s.Absences.Get(ctx, account)
+	return countState(n), err
+}
+
+func contactsState(ctx context.Context, s *Server, account mail.AccountID) (string, error) {
+	if s.Contacts == nil {
+		return "", nil
+	}
+	n, err := s.Contacts.State(ctx, account)
+	return contactState(n), err
+}
 
 // events tells what changed as it happens (RFC 8620 §7.3). A connection waits for
 // commits and costs nothing while there are none.
@@ -125,12 +159,14 @@ func (s *Server) states(ctx context.Context, accounts []mail.AccountID) (list []
 		}
 		list = append(list, state(m))
 	}
-	identities, err := s.Identities.IdentityState(ctx, accounts[0])
-	if err != nil {
-		return nil, err
+	for _, p := range personal {
+		state, err := p.state(ctx, s, accounts[0])
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, state)
 	}
-	_, vacation, err := s.Absences.Get(ctx, accounts[0])
-	return append(list, countState(identities), countState(vacation)), err
+	return list, nil
 }
 
 func eventID(states []string) string { return strings.Join(states, ".") }
@@ -139,26 +175,24 @@ func eventID(states []string) string { return strings.Join(states, ".") }
 // another one than before.
 func tell(w http.ResponseWriter, out *http.ResponseController, now []string, accounts []mail.AccountID, before, types []string) bool {
 	changed := map[string]map[string]string{}
-	note := func(a mail.AccountID, state string, of func(t string) bool) {
+	for i := range now {
+		if before != nil && before[i] == now[i] {
+			continue
+		}
+		a, among := accounts[0], pushedMail
+		if i < len(accounts) {
+			a = accounts[i]
+		} else {
+			among = personal[i-len(accounts)].types
+		}
 		for _, t := range types {
-			if !of(t) {
+			if !slices.Contains(among, t) {
 				continue
 			}
 			if changed[accountID(a)] == nil {
 				changed[accountID(a)] = map[string]string{}
 			}
-			changed[accountID(a)][t] = state
-		}
-	}
-	for i, a := range accounts {
-		if before != nil && before[i] == now[i] {
-			continue
-		}
-		note(a, now[i], func(t string) bool { return !slices.Contains(personal, t) })
-	}
-	for k, name := range personal {
-		if i := len(accounts) + k; before == nil || before[i] != now[i] {
-			note(accounts[0], now[i], func(t string) bool { return t == name })
+			changed[accountID(a)][t] = now[i]
 		}
 	}
 	if len(changed) == 0 {

@@ -9,7 +9,7 @@ var methods = map[string]method{"Core/echo": {usingCore, echo}}
 func init() {
 	for _, table := range []map[string]method{
 		mailboxMethods, threadMethods, emailMethods, identityMethods, submissionMethods, vacationMethods, quotaMethods,
-		snoozeMethods, unsubscribeMethods,
+		contactMethods, snoozeMethods, unsubscribeMethods,
 	} {
 		maps.Copy(methods, table)
 	}

@@ -9,9 +9,11 @@ import (
 	"sync"
 	"time"
 
+	"colporteur/accounts"
 	"colporteur/delivery"
 	"colporteur/mail"
 	"colporteur/store/blob"
+	"colporteur/store/contact"
 	"colporteur/store/loose"
 	"colporteur/store/mailbox"
 	"colporteur/workflow/snooze"
@@ -22,6 +24,7 @@ type Accounts interface {
 	Login(ctx context.Context, name, password string, c mail.Client) (mail.User, error)
 	AddressesOf(ctx context.Context, accounts []mail.AccountID) (map[mail.AccountID]mail.Address, error)
 	Quota(ctx context.Context, account mail.AccountID) (int64, error)
+	GroupsOf(ctx context.Context, u mail.UserID) ([]accounts.Group, error)
 }
 
 // Server serves JMAP.
@@ -29,7 +32,8 @@ type Server struct {
 	Mailboxes *mailbox.Store
 	Blobs     *blob.Store
 	Uploads   *loose.Store // nil takes no files
-	Filer     Filer        // nil files nothing
+	Contacts  *contact.Store
+	Filer     Filer // nil files nothing
 	Accounts  Accounts
 	// Identities are what members call themselves when they send.
 	Identities Identities
@@ -66,6 +70,7 @@ func (s *Server) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /jmap/upload/{account}/", s.upload)
 	mux.HandleFunc("GET /jmap/download/{account}/{blob}/{name}", s.download)
 	mux.HandleFunc("GET /jmap/events", s.events)
+	mux.HandleFunc("GET /jmap/contacts/{file}", s.contacts)
 }
 
 // crowd counts what members do at once.

@@ -32,11 +32,13 @@ var capabilities = map[string]any{
 		"maxConcurrentRequests": maxConcurrentRequests, "maxCallsInRequest": maxCallsInRequest,
 		"maxObjectsInGet": maxObjectsInGet, "maxObjectsInSet": maxObjectsInSet, "collationAlgorithms": []string{"i;unicode-casemap"},
 	},
-	usingMail:       struct{}{},
-	usingSubmission: struct{}{},
-	usingVacation:   struct{}{},
-	usingQuota:      struct{}{},
-	usingOwnMail:    struct{}{},
+	usingMail:        struct{}{},
+	usingSubmission:  struct{}{},
+	usingVacation:    struct{}{},
+	usingQuota:       struct{}{},
+	usingContacts:    struct{}{},
+	usingOwnMail:     struct{}{},
+	usingOurContacts: struct{}{},
 }
 
 // ofAccount is what the session says about an account (RFC 8621 §1.3).
@@ -50,6 +52,7 @@ func ofAccount(own bool) map[string]any {
 		usingOwnMail: struct{}{},
 	}
 	if own {
+		all[usingContacts], all[usingOurContacts] = contactsOfAccount()
 		all[usingSubmission] = map[string]any{"maxDelayedSend": int(maxDelay.Seconds()), "submissionExtensions": map[string][]string{"FUTURERELEASE": {}, "DSN": {}}}
 		all[usingVacation] = struct{}{}
 	}
