@@ -121,6 +121,19 @@ func TestMailInARealBrowser(t *testing.T) {
 		case line == "do invite":
 			bob.Send(ann.Address, world.Subject("La réunion du bureau"), world.Text("Pouvez-vous venir ?\r\n"), world.Attach("réunion.ics", "text/calendar", []byte(meeting)))
 			say("")
+		case line == "do formatted":
+			w.Advance(11 * time.Second)
+			w.Settle()
+			say(formatted(bob))
+		case line == "do drafts":
+			got := ""
+			for _, m := range ann.Folder("Brouillons").All {
+				got += m.Text
+			}
+			if strings.Contains(got, "Ici.") && strings.Contains(got, "Là-bas.") {
+				got = "ok"
+			}
+			say(strings.ReplaceAll(got, "\n", " "))
 		case line == "do archived":
 			if got := ann.Folder("Archives").One().Subject; !strings.HasPrefix(got, "Assemblée") {
 				t.Errorf("archived: %s", got)
@@ -163,4 +176,33 @@ func base64Lines(b []byte) string {
 	}
 	out.WriteString(s)
 	return out.String()
+}
+
+// formatted says "ok", or what the formatted letter that bob got is not.
+func formatted(bob *world.Member) string {
+	for _, m := range bob.Inbox().All {
+		if m.Subject != "Une belle lettre" {
+			continue
+		}
+		for _, part := range []string{"multipart/alternative", "multipart/related", "@picture>", "@signature>"} {
+			if !strings.Contains(m.Raw, part) {
+				return "no " + part
+			}
+		}
+		for _, part := range []string{"<b>Bob</b>", "<li>", "pain", `href="https://home.test/ordre"`, `src="cid:`} {
+			if !strings.Contains(m.HTML, part) {
+				return "html without " + part + ": " + strings.ReplaceAll(m.HTML, "\n", " ")
+			}
+		}
+		for _, part := range []string{"Bonjour Bob", "- pain", "- vin", "https://home.test/ordre", "-- ", "Trésorière"} {
+			if !strings.Contains(m.Text, part) {
+				return "text without " + part + ": " + strings.ReplaceAll(m.Text, "\n", " ")
+			}
+		}
+		if strings.Contains(m.HTML, "blob:") || strings.Contains(m.HTML, "data:") || strings.Contains(m.HTML, "<script") {
+			return "html with what nobody can show: " + m.HTML
+		}
+		return "ok"
+	}
+	return "nothing"
 }

@@ -53,19 +53,6 @@ export const destroy = (type: string, id: Id): Promise<any> => box.try(async () 
   return got;
 });
 
-/** Sends a file up, and says how far it is; how: fetch knows no progress of what it sends. */
-export function upload(file: globalThis.File, far: (part: number) => void): Promise<Id> {
-  return new Promise((yes, no) => {
-    const r = new XMLHttpRequest();
-    r.open('POST', box.client.uploads());
-    r.setRequestHeader('Content-Type', file.type || 'application/octet-stream');
-    r.upload.onprogress = (e) => { if (e.lengthComputable) far(e.loaded / e.total); };
-    r.onload = () => { if (r.status < 300) yes(JSON.parse(r.responseText).blobId as Id); else no(new Error(String(r.status))); };
-    r.onerror = () => no(new Error('offline'));
-    r.send(file);
-  });
-}
-
 /** The domain of the member's own address, where the programs' addresses are. */
 export const domain = (): string => box.client.session.username.split('@')[1] ?? '';
 
