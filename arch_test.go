@@ -41,7 +41,9 @@ var arrows = map[string][]string{
 	"workflow":          {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
 	"workflow/...":      {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
 	"workflow/verify":   {"dkim/..."},
-	"webgateway/...":    {"accounts", "store/...", "delivery", "workflow/...", "mail", "locale/...", "webgateway/..."},
+	"office":            {"store", "mail"},
+	"webgateway/admin":  {"delivery/timeline"},
+	"webgateway/...":    {"accounts", "office", "store/...", "delivery", "workflow/...", "mail", "locale/...", "webgateway/..."},
 }
 
 // forbidden rooms say nothing about what lives in them.

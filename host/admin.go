@@ -8,6 +8,7 @@ import (
 
 	"colporteur/locale"
 	"colporteur/mail"
+	"colporteur/office"
 	"colporteur/smtp/relay"
 	"colporteur/smtp/relay/provider"
 	"colporteur/store"
@@ -91,6 +92,10 @@ func (h *Host) blocked(ctx context.Context, d relay.Diagnosis, server, reply str
 	who := d.Provider
 	if who == "" {
 		who = server
+	}
+	refusing := office.Refusing{Who: who, Scope: d.Scope, Server: server, Form: d.Form}
+	if err := h.Office.Refused(context.WithoutCancel(ctx), refusing); err != nil {
+		h.opt.Log.WarnContext(ctx, "refusal not kept", "to", who, "err", err)
 	}
 	subject, paragraphs := provider.Letter(d, c)
 	h.warnAdmin(ctx, "", "refused "+who+" "+d.Scope+" "+h.opt.Now().Format(time.DateOnly), subject, paragraphs...)

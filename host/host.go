@@ -24,6 +24,7 @@ import (
 	"colporteur/imap"
 	"colporteur/locale"
 	"colporteur/mail"
+	"colporteur/office"
 	"colporteur/smtp"
 	"colporteur/smtp/relay"
 	"colporteur/smtp/relay/provider"
@@ -60,7 +61,11 @@ type Options struct {
 	DNS          *dns.Client // nil: as the configuration says
 	Now          func() time.Time
 	Log          *slog.Logger
-	Hurry        bool // pictures are not the last thing the machine does: for one that is never idle, of tests
+	// Certificate is what lies on the disk for a name that leads here, for whoever
+	// looks after it; nil: nothing is said about certificates.
+	Certificate func(name string) (*tls.Certificate, error)
+	Version     string // of the program
+	Hurry       bool   // pictures are not the last thing the machine does: for one that is never idle, of tests
 }
 
 // Certificates fetches certificates from an authority (RFC 8555) and renews them.
@@ -107,6 +112,7 @@ type Host struct {
 	Places      *upload.Service
 	Gateway     *webgateway.Gateway
 	Keys        *keyring.Ring
+	Office      *office.Service
 	Records     *records.Publisher // nil when nobody takes our updates of the DNS
 
 	opt       Options
@@ -191,6 +197,7 @@ func (h *Host) wireStore() {
 	h.Mailboxes = &mailbox.Store{DB: h.DB, Messages: h.Messages, Now: h.opt.Now}
 	h.Uploads = &loose.Store{DB: h.DB, Blobs: h.Blobs, Now: h.opt.Now}
 	h.Queue = &queue.Queue{DB: h.DB, Now: h.opt.Now, Log: h.opt.Log}
+	h.Office = &office.Service{DB: h.DB, Now: h.opt.Now}
 	h.Trace = &delivery.Trace{DB: h.DB, Now: h.opt.Now}
 	// Who names a blob, and who a message: the sweepers keep what these know.
 	h.Blobs.Named = append([]string{
@@ -247,6 +254,7 @@ func (h *Host) wireProtocols() {
 		Recognise: provider.Recognise, Blocked: h.blocked, Lang: h.langOf, Trace: h.Trace.Add, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay.Register()
 	h.wireJMAP(render)
+	h.wireOffice()
 }
 
 // langOf is the language of a member; of anybody else it is not known.

@@ -52,8 +52,8 @@ func (w Words) In(lang string) string {
 const Steps = 4
 
 const (
-	maxLine  = 200    // runes
-	maxWords = 20_000 // runes of one text
+	maxLine  = 200  // runes
+	maxWords = 4000 // runes of one text: a form is 64 KiB at most
 )
 
 // keys are the rows of the table, each with its place in Settings.

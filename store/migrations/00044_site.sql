@@ -16,8 +16,8 @@ CREATE TABLE admin_act (
 );
 CREATE INDEX admin_act_at ON admin_act (at);
 
--- Providers that keep our mail out. A row stays; whether it still holds is
--- asked of what came after.
+-- Providers that keep our mail out; one that has not said so for a day counts no
+-- more.
 CREATE TABLE refusing (
     who    TEXT NOT NULL, -- the provider, or the server where that is not known
     scope  TEXT NOT NULL, -- "ip", "domain", "auth"
