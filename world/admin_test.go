@@ -8,12 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"colporteur/accounts"
 	cmail "colporteur/mail"
 	"colporteur/world"
 )
 
-// office is a host whose postmaster is ann, past the guided set-up; pia is no more than a member.
+// newOffice is a host whose postmaster is ann, past the guided set-up; pia is no more than a member.
 func newOffice(t *testing.T) (w *world.World, home *world.Server, ann, pia *world.Member, b *browser) {
 	w = world.New(t)
 	home = w.Server("home.test")
@@ -221,12 +220,12 @@ func TestMembersGroupsAndAliasesAreKeptInTheOffice(t *testing.T) {
 	if groups, err := home.Accounts.AllGroups(t.Context()); err != nil || len(groups) != 0 {
 		t.Errorf("%v, %v", groups, err)
 	}
-	var _ accounts.Member = m
 }
 
 func TestMailThatWaitsIsHeldReleasedAndGivenUpInTheOffice(t *testing.T) {
 	t.Parallel()
-	_, home, _, pia, b := newOffice(t)
+	w, home, _, pia, b := newOffice(t)
+	w.Server("nowhere.test").Stop()
 	pia.Send("somebody@nowhere.test", world.Subject("Attend"), world.Text("x"))
 	row := regexp.MustCompile(`/admin/queue/(\d+)/retry`)
 	path := ""

@@ -42,6 +42,15 @@ func (p *Pages) links(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err != nil {
 		return err
 	}
+	members, err := p.Accounts.Members(ctx)
+	if err != nil {
+		return err
+	}
+	// By address: how they call themselves is their own word.
+	owners := map[mail.UserID]string{}
+	for _, m := range members {
+		owners[m.ID] = m.Address.String()
+	}
 	var rows []shared
 	add := func(kind string, id int64, what, from string, size int64, until, created time.Time) {
 		one := shared{Kind: v.T("office-kind-" + kind), What: what, From: from, Size: v.Size(size), Until: v.T("office-until-never"),
@@ -58,10 +67,10 @@ func (p *Pages) links(w http.ResponseWriter, r *http.Request, v *visit) error {
 		rows = append(rows, one)
 	}
 	for _, t := range transfers {
-		add(link.Transfer, int64(t.ID), t.Subject, t.From, t.Size(), t.Expires, t.Created)
+		add(link.Transfer, int64(t.ID), t.Subject, owners[t.Member], t.Size(), t.Expires, t.Created)
 	}
 	for _, a := range albums {
-		add(link.Album, int64(a.ID), a.Name, a.From, sizes[a.ID], a.Expires, a.Created)
+		add(link.Album, int64(a.ID), a.Name, owners[a.Member], sizes[a.ID], a.Expires, a.Created)
 	}
 	slices.SortStableFunc(rows, func(a, b shared) int {
 		if a.frozen != b.frozen {
