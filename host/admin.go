@@ -93,10 +93,7 @@ func (h *Host) blocked(ctx context.Context, d relay.Diagnosis, server, reply str
 	if who == "" {
 		who = server
 	}
-	refusing := office.Refusing{Who: who, Scope: d.Scope, Server: server, Form: d.Form}
-	if err := h.Office.Refused(context.WithoutCancel(ctx), refusing); err != nil {
-		h.opt.Log.WarnContext(ctx, "refusal not kept", "to", who, "err", err)
-	}
+	h.refused(ctx, office.Refusing{Who: who, Scope: d.Scope, Server: server, Form: d.Form})
 	subject, paragraphs := provider.Letter(d, c)
 	h.warnAdmin(ctx, "", "refused "+who+" "+d.Scope+" "+h.opt.Now().Format(time.DateOnly), subject, paragraphs...)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"colporteur/config"
+	"colporteur/dkim/records"
 	"colporteur/locale"
 	"colporteur/webgateway/admin"
 )
@@ -193,7 +194,11 @@ func (h *Host) lines(ctx context.Context, p locale.Printer) (out []admin.Line, e
 			wanted = slices.Concat(z.Host, z.Own)
 		}
 		for _, r := range wanted {
-			if l := r.Lines(); len(l) > 0 {
+			l := r.Lines()
+			if r.Kind == records.Reverse && r.Name == "" { // the address is not known here
+				l = []string{"PTR " + r.Host + "."}
+			}
+			if len(l) > 0 {
 				out = append(out, admin.Line{Purpose: p.Text(r.Purpose), Text: strings.Join(l, "\n")})
 			}
 		}

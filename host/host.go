@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"colporteur/accounts"
@@ -116,6 +117,7 @@ type Host struct {
 	Records     *records.Publisher // nil when nobody takes our updates of the DNS
 
 	opt       Options
+	refusing  atomic.Bool // a provider may be refusing us: what it takes is news
 	listeners []listener
 }
 
@@ -138,6 +140,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Host, error) {
 		return nil, fmt.Errorf("the master key has %d bytes, not 32", len(opt.Key))
 	}
 	h := &Host{Config: cfg, opt: opt}
+	h.refusing.Store(true) // since before the start, perhaps
 	var err error
 	if h.DB, err = store.Open(ctx, cfg.DatabaseURL(), opt.Log); err != nil {
 		return nil, err
@@ -251,7 +254,7 @@ func (h *Host) wireProtocols() {
 	h.Relay = &relay.Relay{Queue: h.Queue, Messages: h.Messages, Resolver: h.opt.DNS, Door: h.Door, Hostname: cfg.Hostname,
 		Port: cfg.Relay.Port, AllowPrivate: cfg.Relay.AllowPrivate, Smarthost: cfg.Relay.Smarthost,
 		Policies: h.Policies, TLSResult: h.Reports.session, Sign: h.sign,
-		Recognise: provider.Recognise, Blocked: h.blocked, Lang: h.langOf, Trace: h.Trace.Add, Now: h.opt.Now, Log: h.opt.Log}
+		Recognise: provider.Recognise, Blocked: h.blocked, Lang: h.langOf, Trace: h.traced, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay.Register()
 	h.wireJMAP(render)
 	h.wireOffice()

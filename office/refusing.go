@@ -31,6 +31,14 @@ func (s *Service) Refused(ctx context.Context, r Refusing) error {
 	})
 }
 
+// LetIn forgets one.
+func (s *Service) LetIn(ctx context.Context, r Refusing) error {
+	return s.DB.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM refusing WHERE who = $1 AND scope = $2`, r.Who, r.Scope)
+		return err
+	})
+}
+
 // Refusals are those of the last day, the oldest first.
 func (s *Service) Refusals(ctx context.Context) (all []Refusing, err error) {
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {

@@ -26,7 +26,8 @@ type Span struct{ Text, URL string }
 // address finds those of pages; what ends a sentence does not belong to them.
 var address = regexp.MustCompile(`https?://[^\s<>"']*[^\s<>"'.,;:!?)»]`)
 
-func spans(s string) (out []Span) {
+// Spans parts what leads somewhere from other words.
+func Spans(s string) (out []Span) {
 	for _, at := range address.FindAllStringIndex(s, -1) {
 		u, err := url.Parse(s[at[0]:at[1]])
 		if err != nil || u.Host == "" {
@@ -69,13 +70,13 @@ func Blocks(text string) (out []Block) {
 			fresh = true
 			continue
 		case isItem && !fresh && out[last].Items != nil:
-			out[last].Items = append(out[last].Items, spans(item))
+			out[last].Items = append(out[last].Items, Spans(item))
 		case isItem:
-			out = append(out, Block{Items: [][]Span{spans(item)}})
+			out = append(out, Block{Items: [][]Span{Spans(item)}})
 		case !fresh && out[last].Lines != nil:
-			out[last].Lines = append(out[last].Lines, spans(line))
+			out[last].Lines = append(out[last].Lines, Spans(line))
 		default:
-			out = append(out, Block{Lines: [][]Span{spans(line)}})
+			out = append(out, Block{Lines: [][]Span{Spans(line)}})
 		}
 		fresh = false
 	}

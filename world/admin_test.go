@@ -9,6 +9,7 @@ import (
 	"time"
 
 	cmail "colporteur/mail"
+	"colporteur/office"
 	"colporteur/world"
 )
 
@@ -328,4 +329,34 @@ func TestTheFirstVisitIsGuidedAndCanBeLeftAndTakenUpAgain(t *testing.T) {
 		t.Error("the set-up is over, and is offered again")
 	}
 	home.Browse("/", "Accept-Language: fr").Sees("<h1>Les Amis</h1>", "Marie")
+}
+
+func TestTheStateOfTheHostIsSaidInSentencesTheWorstFirst(t *testing.T) {
+	t.Parallel()
+	w, home, _, _, b := newOffice(t)
+	if err := home.Office.Refused(t.Context(), office.Refusing{Who: "Orange", Scope: "ip", Server: "smtp-in.orange.fr", Form: "https://postmaster.orange.fr/"}); err != nil {
+		t.Fatal(err)
+	}
+	w.Advance(2 * time.Minute) // the guided set-up has looked
+	page := b.see(home, "/admin", "Orange refuse nos mails depuis", "(réputation de notre adresse IP)", `<a href="https://postmaster.orange.fr/"`, "Aucun message n&#39;attend", "Aucune sauvegarde", "1 chose ne va pas")
+	if first := strings.Index(page, `<li class="bad"`); first < 0 || first > strings.Index(page, `<li class="warn"`) || strings.LastIndex(page, `<li class="warn"`) > strings.Index(page, `<li class="good"`) {
+		t.Errorf("not the worst first:\n%s", page)
+	}
+	if err := home.Office.BackedUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if page := b.see(home, "/admin"); strings.Contains(page, "Dernière sauvegarde") {
+		t.Error("what is slow is looked at at every request")
+	}
+	w.Advance(2 * time.Minute)
+	b.see(home, "/admin", "Dernière sauvegarde", "Orange refuse nos mails")
+	w.Advance(25 * time.Hour)
+	if page := b.see(home, "/admin", "Rien ne demande votre attention"); strings.Contains(page, "Orange") {
+		t.Error("a day without a refusal is not enough")
+	}
+	// Nobody takes the last rights from themselves.
+	if code, _, page := b.do(home, "POST", "/admin/directory/alias-remove", url.Values{"from": {"postmaster@home.test"}, "to": {"ann@home.test"}}); code != http.StatusUnprocessableEntity || !strings.Contains(page, "votre propre accès") {
+		t.Errorf("%d\n%s", code, page)
+	}
+	b.see(home, "/admin/directory", "postmaster@home.test")
 }

@@ -58,7 +58,7 @@ func (p *Pages) directory(w http.ResponseWriter, r *http.Request, v *visit) erro
 }
 
 func (p *Pages) changeDirectory(w http.ResponseWriter, r *http.Request, v *visit) error {
-	said, about, err := p.direct(r)
+	said, about, err := p.direct(r, v.user)
 	if said == "" && err == nil {
 		return nothing()
 	}
@@ -75,8 +75,21 @@ func (p *Pages) changeDirectory(w http.ResponseWriter, r *http.Request, v *visit
 	return v.done(w, r, "/admin/directory", said)
 }
 
+// stay takes a change back with which whoever made it shut themselves out: they
+// could not let themselves in again.
+func (p *Pages) stay(r *http.Request, u mail.User, back func() error) error {
+	yes, err := p.Accounts.Administers(r.Context(), u.ID)
+	if yes || err != nil {
+		return err
+	}
+	if err := back(); err != nil {
+		return err
+	}
+	return mail.Refuse(mail.Policy, "office-not-yourself")
+}
+
 // direct changes where addresses lead.
-func (p *Pages) direct(r *http.Request) (said, about string, err error) {
+func (p *Pages) direct(r *http.Request, u mail.User) (said, about string, err error) {
 	ctx := r.Context()
 	field := func(name string) (a mail.Address) {
 		if err == nil {
@@ -96,6 +109,9 @@ func (p *Pages) direct(r *http.Request) (said, about string, err error) {
 		from, to := field("from"), field("to")
 		if err == nil {
 			err = p.Accounts.RemoveAlias(ctx, from, to)
+		}
+		if err == nil {
+			err = p.stay(r, u, func() error { return p.Accounts.AddAlias(ctx, from, to) })
 		}
 		return office.AliasRemoved, both(from, to), err
 	case "group-add":
@@ -123,6 +139,9 @@ func (p *Pages) direct(r *http.Request) (said, about string, err error) {
 		g, m := field("group"), field("member")
 		if err == nil {
 			err = p.Accounts.Leave(ctx, g, m)
+		}
+		if err == nil {
+			err = p.stay(r, u, func() error { return p.Accounts.Join(ctx, g, m) })
 		}
 		return office.Left, both(m, g), err
 	}

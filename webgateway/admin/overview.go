@@ -77,6 +77,7 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request, v *visit) error
 	type counted struct {
 		Verdict
 		Word string
+		Do   []office.Span
 	}
 	body := struct {
 		Summary, Hour, Resume string
@@ -89,7 +90,7 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request, v *visit) error
 				f.Link = "/admin/start?step=2&" + v.Keep()[1:]
 			}
 		}
-		body.Verdicts = append(body.Verdicts, counted{f, v.T("office-state-" + f.State)})
+		body.Verdicts = append(body.Verdicts, counted{f, v.T("office-state-" + f.State), office.Spans(f.Do)})
 		if f.State == "bad" {
 			bad++
 		}
