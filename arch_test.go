@@ -43,8 +43,10 @@ var arrows = map[string][]string{
 	"workflow":          {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
 	"workflow/...":      {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
 	"workflow/verify":   {"dkim/..."},
-	"webgateway/jmap":   {"dkim/authres"},
-	"webgateway/...":    {"accounts", "store/...", "delivery", "workflow/...", "mail", "locale/...", "outward", "webgateway/..."},
+	"office":            {"store", "mail"},
+	"webgateway/admin":  {"delivery/timeline"},
+	"webgateway/jmap":   {"dkim/authres", "delivery/timeline"},
+	"webgateway/...":    {"accounts", "office", "store/...", "delivery", "workflow/...", "mail", "locale/...", "outward", "webgateway/..."},
 }
 
 // forbidden rooms say nothing about what lives in them.

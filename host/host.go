@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"colporteur/accounts"
@@ -24,6 +25,7 @@ import (
 	"colporteur/imap"
 	"colporteur/locale"
 	"colporteur/mail"
+	"colporteur/office"
 	"colporteur/smtp"
 	"colporteur/smtp/relay"
 	"colporteur/smtp/relay/provider"
@@ -63,7 +65,11 @@ type Options struct {
 	DNS          *dns.Client // nil: as the configuration says
 	Now          func() time.Time
 	Log          *slog.Logger
-	Hurry        bool // pictures are not the last thing the machine does: for one that is never idle, of tests
+	// Certificate is what lies on the disk for a name that leads here, for whoever
+	// looks after it; nil: nothing is said about certificates.
+	Certificate func(name string) (*tls.Certificate, error)
+	Version     string // of the program
+	Hurry       bool   // pictures are not the last thing the machine does: for one that is never idle, of tests
 }
 
 // Certificates fetches certificates from an authority (RFC 8555) and renews them.
@@ -113,9 +119,11 @@ type Host struct {
 	Places      *upload.Service
 	Gateway     *webgateway.Gateway
 	Keys        *keyring.Ring
+	Office      *office.Service
 	Records     *records.Publisher // nil when nobody takes our updates of the DNS
 
 	opt       Options
+	refusing  atomic.Bool // a provider may be refusing us: what it takes is news
 	listeners []listener
 }
 
@@ -138,6 +146,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Host, error) {
 		return nil, fmt.Errorf("the master key has %d bytes, not 32", len(opt.Key))
 	}
 	h := &Host{Config: cfg, opt: opt}
+	h.refusing.Store(true) // since before the start, perhaps
 	var err error
 	if h.DB, err = store.Open(ctx, cfg.DatabaseURL(), opt.Log); err != nil {
 		return nil, err
@@ -198,6 +207,7 @@ func (h *Host) wireStore() {
 	h.Uploads = &loose.Store{DB: h.DB, Blobs: h.Blobs, Now: h.opt.Now}
 	h.Contacts = &contact.Store{DB: h.DB, Blobs: h.Blobs, Changed: h.Mailboxes.Renewed, Now: h.opt.Now}
 	h.Queue = &queue.Queue{DB: h.DB, Now: h.opt.Now, Log: h.opt.Log}
+	h.Office = &office.Service{DB: h.DB, Now: h.opt.Now}
 	h.Trace = &delivery.Trace{DB: h.DB, Now: h.opt.Now}
 	// Who names a blob, and who a message: the sweepers keep what these know.
 	h.Blobs.Named = append([]string{
@@ -252,9 +262,10 @@ func (h *Host) wireProtocols() {
 	h.Relay = &relay.Relay{Queue: h.Queue, Messages: h.Messages, Resolver: h.opt.DNS, Door: h.Door, Hostname: cfg.Hostname,
 		Port: cfg.Relay.Port, AllowPrivate: cfg.Relay.AllowPrivate, Smarthost: cfg.Relay.Smarthost,
 		Policies: h.Policies, TLSResult: h.Reports.session, Sign: h.sign,
-		Recognise: provider.Recognise, Blocked: h.blocked, Lang: h.langOf, Trace: h.Trace.Add, Now: h.opt.Now, Log: h.opt.Log}
+		Recognise: provider.Recognise, Blocked: h.blocked, Lang: h.langOf, Trace: h.traced, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay.Register()
 	h.wireJMAP(render)
+	h.wireOffice()
 }
 
 // langOf is the language of a member; of anybody else it is not known.

@@ -58,7 +58,7 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	doubts := &vouch.Service{DB: h.DB, Links: h.Links, Mux: h.Mux, Asker: h.Questions, Now: now, Log: log}
 	h.Questions.To[vouch.Question] = doubts
 	check := &verify.Service{DB: h.DB, Mailboxes: h.Mailboxes, DNS: h.opt.DNS, Hostname: h.Config.Hostname, Now: now, Log: log}
-	guide := &trust.Service{Guide: &workflow.Guide{Site: url}}
+	guide := &trust.Service{Guide: &workflow.Guide{Site: url, Words: h.houseWords}}
 	h.Trust = guide
 	h.wireTrust()
 	post.Secret = h.Accounts.Secret
