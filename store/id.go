@@ -30,3 +30,9 @@ func NewID() int64 {
 	ids.last = id
 	return id
 }
+
+// IDAt is the least id that NewID could have made at a moment: rows that are made
+// and never moved can be found by when that was, without an index.
+func IDAt(t time.Time) int64 {
+	return max(0, t.UnixMicro()-epoch) << 12
+}

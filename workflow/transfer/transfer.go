@@ -91,6 +91,7 @@ type Transfer struct {
 	Recalled bool      // ended by its owner
 	Files    []File
 
+	key     string // says how it came: own.go
 	message message.ID
 	purged  bool // nothing can bring it back
 }
@@ -246,7 +247,7 @@ func (s *Service) Still(ctx context.Context, by link.Visit) error {
 	})
 }
 
-const columns = `id, member, account, sender, subject, note, message, created, expires, ended, recalled, purged`
+const columns = `id, member, account, sender, key, subject, note, message, created, expires, ended, recalled, purged`
 
 // get reads a transfer; to change it, its row is locked.
 func get(ctx context.Context, tx *store.Tx, id ID, change bool) (*Transfer, error) {
@@ -261,7 +262,7 @@ func scan(f func(...any) error) (*Transfer, error) {
 	var t Transfer
 	var created, expires, ended int64
 	var recalled, purged int64
-	err := f(&t.ID, &t.Member, &t.Account, &t.From, &t.Subject, &t.Note, &t.message, &created, &expires, &ended, &recalled, &purged)
+	err := f(&t.ID, &t.Member, &t.Account, &t.From, &t.key, &t.Subject, &t.Note, &t.message, &created, &expires, &ended, &recalled, &purged)
 	t.Created, t.Expires, t.Ended, t.Recalled, t.purged = store.Time(created), store.Time(expires), store.Time(ended), recalled != 0, purged != 0
 	return &t, err
 }
