@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,35 +18,37 @@ import (
 // could ask for that in a loop.
 const lately = 10 * pageOfTrace
 
-// Sent finds the mails that a member has sent under a Message-ID between two
-// moments, newest first, each by the row that begins its story.
-func (t *Trace) Sent(ctx context.Context, by mail.Address, messageID string, from, to time.Time) (rows []int64, err error) {
+// sentAfter is how much older than the copy in its sender's folder a mail may be.
+const sentAfter = 24 * time.Hour
+
+// Sent finds the mails that a member has sent under a Message-ID, each by the row
+// that begins its story. near is the id of a row that was made about then or
+// earlier, such as the member's own copy; 0: the newest rows are looked at.
+func (t *Trace) Sent(ctx context.Context, by mail.Address, messageID string, near int64) (rows []int64, err error) {
 	messageID = strings.Trim(strings.TrimSpace(store.Clean(messageID)), "<>")
 	if messageID == "" {
 		return nil, nil
 	}
+	from, order := int64(0), "DESC"
+	if near != 0 {
+		from, order = store.Before(near, sentAfter), "ASC"
+	}
 	err = t.DB.Read(ctx, func(tx *store.Tx) error {
-		rows = nil
-		// Rows lie in the order of time, and their ids say when they were made.
+		begins := map[string]int64{}
 		found, err := tx.Query(ctx, `SELECT id, mail, at, event, detail FROM
-			(SELECT id, mail, at, event, detail FROM trace WHERE id <= $1 AND id >= $2 ORDER BY id DESC LIMIT $3) lately
-			WHERE event = 'accepted' AND detail LIKE $4 ESCAPE '\' ORDER BY id DESC LIMIT 20`,
-			store.IDAt(to), store.IDAt(from), lately, like(messageID))
-		seen := map[string]bool{}
-		return store.Each(found, err, func(scan func(...any) error) error {
+			(SELECT id, mail, at, event, detail FROM trace WHERE id >= $1 ORDER BY id `+order+` LIMIT $2) few
+			WHERE event = 'accepted' AND detail LIKE $3 ESCAPE '\'`, from, lately, like(messageID))
+		err = store.Each(found, err, func(scan func(...any) error) error {
 			var id int64
 			e, err := scanEvent(func(into ...any) error { return scan(append([]any{&id}, into...)...) })
-			if err != nil || e.MessageID != messageID || e.Member != by.Key() {
-				return err
+			// A mail with an hour is accepted once more then; the first row begins its story.
+			if have, ok := begins[e.Mail]; err == nil && e.MessageID == messageID && e.Member == by.Key() && (!ok || id < have) {
+				begins[e.Mail] = id
 			}
-			if seen[e.Mail] {
-				rows[len(rows)-1] = id // it was accepted once more at its hour; the first row begins its story
-				return nil
-			}
-			seen[e.Mail] = true
-			rows = append(rows, id)
-			return nil
+			return err
 		})
+		rows = slices.Sorted(maps.Values(begins))
+		return err
 	})
 	return rows, err
 }

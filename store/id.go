@@ -31,8 +31,6 @@ func NewID() int64 {
 	return id
 }
 
-// IDAt is the least id that NewID could have made at a moment: rows that are made
-// and never moved can be found by when that was, without an index.
-func IDAt(t time.Time) int64 {
-	return max(0, t.UnixMicro()-epoch) << 12
-}
+// Before is an id that was made that long before another, or earlier: rows that
+// never move can be found by when they were made, without an index.
+func Before(id int64, d time.Duration) int64 { return max(0, id-d.Microseconds()<<12) }

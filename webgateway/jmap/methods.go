@@ -10,4 +10,7 @@ func init() {
 	for _, table := range []map[string]method{mailboxMethods, threadMethods, emailMethods, identityMethods, submissionMethods, quotaMethods} {
 		maps.Copy(methods, table)
 	}
+	for _, t := range sharedTypes {
+		maps.Copy(methods, t.methods())
+	}
 }

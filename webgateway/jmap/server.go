@@ -14,6 +14,9 @@ import (
 	"colporteur/store/blob"
 	"colporteur/store/loose"
 	"colporteur/store/mailbox"
+	"colporteur/workflow/album"
+	"colporteur/workflow/link"
+	"colporteur/workflow/transfer"
 )
 
 // Accounts says who somebody is; *accounts.Service does.
@@ -33,7 +36,14 @@ type Server struct {
 	// Submitter sends, and Submissions remembers what was sent.
 	Submitter   Submitter
 	Submissions *delivery.Submissions
-	URL         string // of the site, without a slash at its end
+	// What members share, and what became of the mails they sent.
+	Transfers *transfer.Service
+	Albums    *album.Service
+	Links     *link.Service
+	Trace     *delivery.Trace
+	// Photo answers with a form of a photo, as the guests' pages do, while still says nil.
+	Photo func(w http.ResponseWriter, r *http.Request, v link.Visit, id album.PhotoID, form string, still func() error) error
+	URL   string // of the site, without a slash at its end
 
 	// Cookie says whose a request of our own web application is; nil: there is none.
 	Cookie func(*http.Request) (mail.User, error)
@@ -57,6 +67,7 @@ func (s *Server) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /jmap/upload/{account}/", s.upload)
 	mux.HandleFunc("GET /jmap/download/{account}/{blob}/{name}", s.download)
 	mux.HandleFunc("GET /jmap/events", s.events)
+	mux.HandleFunc("GET /jmap/photo/{account}/{photo}/{form}", s.photo)
 }
 
 // crowd counts what members do at once.

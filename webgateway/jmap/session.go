@@ -11,6 +11,8 @@ import (
 
 	"colporteur/mail"
 	"colporteur/store/mailbox"
+	"colporteur/workflow/album"
+	"colporteur/workflow/transfer"
 )
 
 // Capabilities that clients may use.
@@ -19,6 +21,7 @@ const (
 	usingMail       = "urn:ietf:params:jmap:mail"
 	usingSubmission = "urn:ietf:params:jmap:submission"
 	usingQuota      = "urn:ietf:params:jmap:quota"
+	usingSharing    = "urn:colporteur:params:jmap:sharing" // our own: sharing_doc.go
 )
 
 // capabilities are all of them, with what the session says about each.
@@ -31,6 +34,7 @@ var capabilities = map[string]any{
 	usingMail:       struct{}{},
 	usingSubmission: struct{}{},
 	usingQuota:      struct{}{},
+	usingSharing:    struct{}{},
 }
 
 // ofAccount is what the session says about an account (RFC 8621 §1.3).
@@ -43,6 +47,7 @@ func ofAccount(own bool) map[string]any {
 		usingQuota: struct{}{},
 	}
 	if own {
+		all[usingSharing] = map[string]any{"maxTransferDays": transfer.MaxDays, "maxGuests": transfer.MaxGuests, "maxFiles": maxFiles, "maxPhotos": album.MaxAlbum}
 		all[usingSubmission] = map[string]any{"maxDelayedSend": int(maxDelay.Seconds()), "submissionExtensions": map[string][]string{"FUTURERELEASE": {}, "DSN": {}}}
 	}
 	return all
@@ -88,7 +93,7 @@ func (s *Server) sessionOf(ctx context.Context, u mail.User) (o map[string]any, 
 	base := s.URL + "/jmap/"
 	o = map[string]any{
 		"capabilities": capabilities, "accounts": accounts,
-		"primaryAccounts": map[string]string{usingCore: own, usingMail: own, usingSubmission: own, usingQuota: own},
+		"primaryAccounts": map[string]string{usingCore: own, usingMail: own, usingSubmission: own, usingQuota: own, usingSharing: own},
 		"username":        u.Address.String(), "apiUrl": base + "api", "downloadUrl": base + "download/{accountId}/{blobId}/{name}?accept={type}",
 		"uploadUrl": base + "upload/{accountId}/", "eventSourceUrl": base + "events?types={types}&closeafter={closeafter}&ping={ping}",
 	}

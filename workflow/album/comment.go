@@ -17,11 +17,12 @@ import (
 
 // Comment is what somebody wrote about a photo or an album.
 type Comment struct {
-	ID   int64
-	Name string
-	Text string
-	At   time.Time
-	Link link.ID // whose
+	ID    int64
+	Photo PhotoID // 0: about the album
+	Name  string
+	Text  string
+	At    time.Time
+	Link  link.ID // whose
 }
 
 // Bounds of what people write.
@@ -145,7 +146,7 @@ func comments(ctx context.Context, tx *store.Tx, id ID, from, to PhotoID) (map[P
 		var p PhotoID
 		var at int64
 		err := f(&c.ID, &p, &c.Name, &c.Text, &at, &c.Link)
-		c.At = store.Time(at)
+		c.At, c.Photo = store.Time(at), p
 		said[p] = append(said[p], c)
 		return err
 	})

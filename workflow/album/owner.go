@@ -1,6 +1,7 @@
 package album
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -103,15 +104,20 @@ func (s *Service) Photos(ctx context.Context, id ID, by link.Caller, hidden bool
 }
 
 // Comments are what was said about an album and its photos, in the order of time.
-func (s *Service) Comments(ctx context.Context, id ID, by link.Caller) (said map[PhotoID][]Comment, err error) {
+func (s *Service) Comments(ctx context.Context, id ID, by link.Caller) (list []Comment, err error) {
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {
 		if err := s.managed(ctx, tx, by, id); err != nil {
 			return err
 		}
-		said, err = comments(ctx, tx, id, 0, math.MaxInt64)
+		list = nil
+		said, err := comments(ctx, tx, id, 0, math.MaxInt64)
+		for _, cs := range said {
+			list = append(list, cs...)
+		}
+		slices.SortFunc(list, func(a, b Comment) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
 		return err
 	})
-	return said, err
+	return list, err
 }
 
 // Bytes is what an album keeps, in octets as the photos came.
@@ -187,29 +193,30 @@ func (s *Service) Put(ctx context.Context, id ID, by link.Caller, f HandedFile, 
 	return added[0].ID, nil
 }
 
-// Say leaves the owner's words, and returns them. Kinds as for Comment.
-func (s *Service) Say(ctx context.Context, id ID, by link.Caller, photo PhotoID, text string) (c Comment, err error) {
+// Say leaves the owner's words. Kinds as for Comment.
+func (s *Service) Say(ctx context.Context, id ID, by link.Caller, photo PhotoID, text string) (int64, error) {
 	v, err := s.Visit(ctx, id, by)
 	if err != nil {
-		return c, err
+		return 0, err
 	}
-	if text = readable(text); text == "" {
-		return c, mail.Refuse(mail.BadSyntax, "kind-bad-syntax")
+	said := readable(text)
+	if said == "" {
+		return 0, mail.Refuse(mail.BadSyntax, "kind-bad-syntax")
 	}
 	if err := s.Comment(ctx, v, photo, text); err != nil {
-		return c, err
+		return 0, err
 	}
-	said, err := s.Comments(ctx, id, by)
 	// The newest of these words: the same ones twice in an hour are one comment.
-	for _, have := range slices.Backward(said[photo]) {
-		if have.Text == text {
-			return have, err
+	list, err := s.Comments(ctx, id, by)
+	for _, c := range slices.Backward(list) {
+		if c.Photo == photo && c.Text == said {
+			return c.ID, err
 		}
 	}
 	if err == nil {
 		err = mail.Wrap(mail.NotFound, errors.New("taken away at once"))
 	}
-	return c, err
+	return 0, err
 }
 
 // Marks are other ones whenever a member's albums and who has a link to them, its
