@@ -1,9 +1,15 @@
 package world_test
 
 import (
+	"bufio"
 	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -551,5 +557,67 @@ func TestAMemberSeesWhatBecameOfAMailTheySent(t *testing.T) {
 	}
 	if found != 1 {
 		t.Errorf("%d mails of ann's in %v", found, stories)
+	}
+}
+
+// What is shared is told to programs that listen as it changes, by whoever does it.
+func TestNewsOfWhatIsSharedComeToProgramsThatListen(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	home, far := w.Server("home.test"), w.Server("far.test")
+	ann, mamie := home.Member("ann"), far.Member("mamie")
+	ann.Send("album+vacances@home.test", world.Cc(mamie), world.Attach("un.jpg", "image/jpeg", photo(80, 60)))
+	w.Settle()
+	c := sharer(ann)
+	album := one(t, c, "Album", nil)["id"].(string)
+	p := ids(c, "Photo", world.Args{"albumId": album})[0]
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	for _, one := range []struct {
+		what    string
+		types   string
+		another []string
+		do      func()
+	}{
+		{"a caption", "Photo,Comment", []string{"Photo"}, func() { set(c, "Photo", p, world.Args{"caption": "la mer"}) }},
+		{"a rule", "Album,Photo,Comment", []string{"Album"}, func() { set(c, "Album", album, world.Args{"guestsMayAdd": false}) }},
+		{"a guest's words", "Album,Photo,Comment,Transfer", []string{"Comment"}, func() {
+			home.Press(mamie.Inbox().One().Link()+"/word", url.Values{"text": {"bravo"}})
+		}},
+		{"a transfer", "Transfer,Guest,Comment", []string{"Guest", "Transfer"}, func() {
+			create(t, c, "Transfer", world.Args{"files": []any{world.Args{"blobId": uploads(c, "text/plain", []byte("a")), "name": "a.txt"}}})
+		}},
+	} {
+		r, err := http.NewRequestWithContext(ctx, "GET", "http://"+home.Addr("http")+"/jmap/events?closeafter=state&ping=0&types="+one.types, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.SetBasicAuth(ann.Address, ann.Password)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%v %v", resp, err)
+		}
+		in := bufio.NewScanner(resp.Body)
+		for in.Scan() && in.Text() != "" { // it is there
+		}
+		one.do()
+		var news struct{ Changed map[string]map[string]string }
+		for in.Scan() {
+			if data, ok := strings.CutPrefix(in.Text(), "data: "); ok {
+				if err := json.Unmarshal([]byte(data), &news); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		resp.Body.Close()
+		told := news.Changed[c.Account]
+		if got := slices.Sorted(maps.Keys(told)); !slices.Equal(got, one.another) {
+			t.Errorf("%s: told of %v, want %v", one.what, got, one.another)
+		}
+		for name, state := range told {
+			if now := c.Call(name+"/get", world.Args{"ids": []string{}}).Text("state"); now != state {
+				t.Errorf("%s: told %s %s, it is %s", one.what, name, state, now)
+			}
+		}
 	}
 }

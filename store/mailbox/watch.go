@@ -84,6 +84,10 @@ func (s *Store) changed(tx *store.Tx, account mail.AccountID) {
 	})
 }
 
+// Wake is for what is no mail but shown beside it, such as what the account's
+// member shares: whoever watches looks again once tx is durable, on every node.
+func (s *Store) Wake(tx *store.Tx, account mail.AccountID) { s.changed(tx, account) }
+
 var objectIDs = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // ObjectID writes an id as IMAP and JMAP show it (RFC 8474 §7): a letter for

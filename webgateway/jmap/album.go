@@ -14,11 +14,8 @@ var albumType = &sharedType{
 	name: "Album",
 	properties: []string{"id", "title", "description", "url", "mailto", "createdAt", "expiresAt", "photos", "size", "cover", "visibility",
 		"guestsMayAdd", "guestsMayComment", "needsPassword", "needsCode", "recalledAt", "graceUntil", "frozen"},
-	state: func(ctx context.Context, c *Call) (string, error) {
-		m, err := c.srv.Albums.Mark(ctx, c.User.ID)
-		return m.Albums, err
-	},
-	all: allAlbums,
+	state: stateOf(func(m marks) string { return m.Albums }),
+	all:   allAlbums,
 	query: func(ctx context.Context, c *Call, raw jsontext.Value) ([]string, error) {
 		if err := filter(raw, &struct{}{}); err != nil {
 			return nil, err

@@ -14,13 +14,10 @@ import (
 var commentType = &sharedType{
 	name:       "Comment",
 	properties: []string{"id", "albumId", "photoId", "by", "text", "at"},
-	state: func(ctx context.Context, c *Call) (string, error) {
-		m, err := c.srv.Albums.Mark(ctx, c.User.ID)
-		return m.Comments, err
-	},
-	query:   queryComments,
-	objects: commentObjects,
-	create:  createComment,
+	state:      stateOf(func(m marks) string { return m.Comments }),
+	query:      queryComments,
+	objects:    commentObjects,
+	create:     createComment,
 	destroy: func(ctx context.Context, c *Call, id string) error {
 		n, ok := number[int64](commentKind, id)
 		if !ok {

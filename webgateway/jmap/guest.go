@@ -18,19 +18,12 @@ import (
 var guestType = &sharedType{
 	name:       "Guest",
 	properties: []string{"id", "transferId", "albumId", "email", "name", "url", "lastSeenAt", "downloads", "revokedAt"},
-	state: func(ctx context.Context, c *Call) (string, error) {
-		t, err := c.srv.Transfers.Mark(ctx, c.User.ID)
-		if err != nil {
-			return "", err
-		}
-		a, err := c.srv.Albums.Mark(ctx, c.User.ID)
-		return t + a.Albums, err
-	},
-	query:    queryGuests,
-	objects:  guestObjects,
-	create:   createGuest,
-	change:   changeGuest,
-	changing: []string{"revoked"},
+	state:      stateOf(func(m marks) string { return m.transfers + m.Albums }),
+	query:      queryGuests,
+	objects:    guestObjects,
+	create:     createGuest,
+	change:     changeGuest,
+	changing:   []string{"revoked"},
 	destroy: func(ctx context.Context, c *Call, id string) error {
 		return changeGuest(ctx, c, id, "revoked", jsontext.Value("true"))
 	},

@@ -22,10 +22,7 @@ var photoType = &sharedType{
 	name: "Photo",
 	properties: []string{"id", "albumId", "name", "takenAt", "addedAt", "caption", "by", "width", "height", "thumbUrl", "url", "filmUrl",
 		"blobId", "kind", "hidden"},
-	state: func(ctx context.Context, c *Call) (string, error) {
-		m, err := c.srv.Albums.Mark(ctx, c.User.ID)
-		return m.Photos, err
-	},
+	state:    stateOf(func(m marks) string { return m.Photos }),
 	query:    queryPhotos,
 	objects:  photoObjects,
 	create:   createPhoto,

@@ -21,7 +21,7 @@ const (
 	usingMail       = "urn:ietf:params:jmap:mail"
 	usingSubmission = "urn:ietf:params:jmap:submission"
 	usingQuota      = "urn:ietf:params:jmap:quota"
-	usingSharing    = "urn:colporteur:params:jmap:sharing" // our own: sharing_doc.go
+	usingSharing    = "urn:colporteur:params:jmap:sharing" // our own: doc.go
 )
 
 // capabilities are all of them, with what the session says about each.

@@ -12,6 +12,7 @@ import (
 
 	"colporteur/mail"
 	"colporteur/store/mailbox"
+	"colporteur/workflow/album"
 	"colporteur/workflow/link"
 )
 
@@ -39,6 +40,35 @@ var sharedTypes = []*sharedType{transferType, albumType, photoType, commentType,
 
 // caller is the member as whoever owns what they share.
 func (c *Call) caller() link.Caller { return link.Member(c.User.ID) }
+
+// marks are the states of what a member shares.
+type marks struct {
+	transfers string
+	album.Marks
+}
+
+// marks reads them. A call that only looks keeps them; one that changes something
+// reads them again.
+func (c *Call) marks(ctx context.Context) (m marks, err error) {
+	if c.marked != nil {
+		return *c.marked, nil
+	}
+	if m.transfers, err = c.srv.Transfers.Mark(ctx, c.User.ID); err == nil {
+		m.Marks, err = c.srv.Albums.Mark(ctx, c.User.ID)
+	}
+	if err == nil && c.looks {
+		c.marked = &m
+	}
+	return m, err
+}
+
+// stateOf is a type's state, of the marks.
+func stateOf(f func(marks) string) func(context.Context, *Call) (string, error) {
+	return func(ctx context.Context, c *Call) (string, error) {
+		m, err := c.marks(ctx)
+		return f(m), err
+	}
+}
 
 // methods are the type's, by name.
 func (t *sharedType) methods() map[string]method {

@@ -23,7 +23,7 @@ var transferType = &sharedType{
 	name: "Transfer",
 	properties: []string{"id", "title", "url", "mailto", "from", "createdAt", "expiresAt", "recalledAt", "graceUntil", "frozen", "needsPassword", "needsCode",
 		"maxDownloads", "downloads", "size", "files", "recipients", "handIn"},
-	state: func(ctx context.Context, c *Call) (string, error) { return c.srv.Transfers.Mark(ctx, c.User.ID) },
+	state: stateOf(func(m marks) string { return m.transfers }),
 	all: func(ctx context.Context, c *Call) ([]string, error) {
 		ids, err := c.srv.Transfers.Mine(ctx, c.User.ID)
 		return idsOf(transferKind, ids), err

@@ -82,6 +82,7 @@ func (s *Service) say(ctx context.Context, tx *store.Tx, a *Album, l link.Link, 
 	if err != nil || added == 0 {
 		return err
 	}
+	s.changed(tx, a.Account)
 	if !l.Manage {
 		if err := s.tellOwner(ctx, tx, a, key, l.Called(), text, nil); err != nil {
 			return err
@@ -127,6 +128,7 @@ func (s *Service) RemoveComment(ctx context.Context, by link.Visit, id int64) er
 		} else if l.Public {
 			return mail.Wrap(mail.NotFound, errors.New("not theirs"))
 		}
+		s.changed(tx, a.Account)
 		n, err := tx.Exec(ctx, q, args...)
 		if err == nil && n == 0 {
 			err = mail.Wrap(mail.NotFound, fmt.Errorf("album %d has no such comment of theirs", a.ID))

@@ -52,8 +52,15 @@ type Service struct {
 	Notify   *notify.Service
 	Shelf    Shelf                                            // nil: transfers are no messages
 	LangOf   func(ctx context.Context, a mail.Address) string // a guest's language when they are one of ours; nil or "": not known
+	Changed  func(tx *store.Tx, account mail.AccountID)       // hears that something of the account's may be another; nil hears nothing
 	Now      func() time.Time                                 // nil is time.Now
 	Log      *slog.Logger                                     // nil discards
+}
+
+func (s *Service) changed(tx *store.Tx, account mail.AccountID) {
+	if s.Changed != nil {
+		s.Changed(tx, account)
+	}
 }
 
 // Shelf shows transfers elsewhere, as a folder. It is told of each change in the
@@ -231,6 +238,9 @@ func (s *Service) allowed(ctx context.Context, tx *store.Tx, by link.Caller, r l
 	}
 	if t.over(s.now()) && (t.purged || !by.May(link.Manage, link.Transfer, int64(id), t.Member)) {
 		return nil, mail.Wrap(mail.NotFound, fmt.Errorf("transfer %d has ended", id))
+	}
+	if r == link.Manage {
+		s.changed(tx, t.Account) // every change of its owner's begins here
 	}
 	return t, nil
 }
