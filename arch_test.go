@@ -42,6 +42,7 @@ var arrows = map[string][]string{
 	"workflow/...":      {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
 	"workflow/verify":   {"dkim/..."},
 	"webgateway/...":    {"accounts", "store/...", "delivery", "workflow/...", "mail", "locale/...", "webgateway/..."},
+	"webgateway/jmap":   {"delivery/timeline"},
 }
 
 // forbidden rooms say nothing about what lives in them.

@@ -364,8 +364,21 @@ func TestAnAlbumByMailIsSeenAndChangedByItsOwnersProgram(t *testing.T) {
 // change, by whatever method, path or id.
 func TestNothingOfWhatAMemberSharesIsThereForAnother(t *testing.T) {
 	t.Parallel()
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			database := "sqlite"
+			if engine == "postgres" {
+				database = storetest.Postgres(t)
+			}
+			nothingForAnother(t, database)
+		})
+	}
+}
+
+func nothingForAnother(t *testing.T, database string) {
 	w := world.New(t)
-	home := w.Server("home.test")
+	home := w.Server("home.test", func(c *config.Config) { c.Database.URL = database })
 	ann, bob := home.Member("ann"), home.Member("bob")
 	home.Member("cec")
 	ann.Send("envoi@home.test", world.Cc("cec@home.test"), world.Attach("a.txt", "text/plain", []byte("a")))
@@ -376,6 +389,7 @@ func TestNothingOfWhatAMemberSharesIsThereForAnother(t *testing.T) {
 	p := one(t, a, "Photo", world.Args{"albumId": album})
 	words := create(t, a, "Comment", world.Args{"albumId": album, "text": "à nous"})
 	guest := one(t, a, "Guest", world.Args{"albumId": album})
+	create(t, a, "Transfer", world.Args{"title": "b", "files": []any{world.Args{"blobId": uploads(a, "text/plain", []byte("b")), "name": "b.txt"}}})
 	sent := ids(a, "Email", nil)
 	if len(sent) == 0 {
 		t.Fatal("ann has no mail")
@@ -519,7 +533,7 @@ func TestAMemberSeesWhatBecameOfAMailTheySent(t *testing.T) {
 	w := world.New(t)
 	home, far := w.Server("home.test"), w.Server("far.test")
 	ann, mamie := home.Member("ann"), far.Member("mamie")
-	ann.Send(mamie.Address, world.Subject("Bonjour"))
+	ann.Send(mamie.Address, world.Subject("Bonjour"), world.Cc(ann))
 	mamie.Send(ann.Address, world.Subject("Bonjour aussi"))
 	w.Settle()
 	stories, _, err := home.Trace.Find(t.Context(), mamie.Address, 10)
@@ -537,16 +551,26 @@ func TestAMemberSeesWhatBecameOfAMailTheySent(t *testing.T) {
 			continue
 		}
 		found++
+		own := false
+		for _, email := range ids(c, "Email", nil) {
+			if by := ids(c, "Trace", world.Args{"emailId": email}); len(by) > 0 {
+				own = slices.Equal(by, list)
+			}
+		}
+		if !own {
+			t.Errorf("by her own copy it is not found: %v", list)
+		}
 		o := get(t, c, "Trace", list[0])
 		lines := o["lines"].([]any)
 		last := lines[len(lines)-1].(map[string]any)
 		text := fmt.Sprint(lines)
-		if o["messageId"] != s[0].MessageID || last["verdict"] != "done" || !strings.Contains(text, mamie.Address) || !strings.Contains(text, "mail.far.test") {
+		if o["messageId"] != s[0].MessageID || last["at"] == nil || !strings.Contains(text, mamie.Address) || !strings.Contains(text, "mail.far.test") {
 			t.Errorf("the trace: %v", o)
 		}
 		addressed := false
 		for _, l := range lines {
-			addressed = addressed || l.(map[string]any)["address"] == mamie.Address
+			l := l.(map[string]any)
+			addressed = addressed || l["address"] == mamie.Address && l["verdict"] == "done"
 		}
 		if !addressed {
 			t.Errorf("no line is about %s: %v", mamie.Address, lines)
