@@ -27,7 +27,7 @@ func (h *Host) wireJMAP(render func(lang string, t mail.Text) string) {
 	h.Sessions = &session.Service{DB: h.DB, Accounts: h.Accounts, Secure: strings.HasPrefix(url, "https:"), SignedIn: h.Notify.SignedIn, Now: h.opt.Now, Log: h.opt.Log}
 	h.Submissions = &delivery.Submissions{DB: h.DB, Queue: h.Queue, Now: h.opt.Now}
 	h.JMAP = &jmap.Server{Mailboxes: h.Mailboxes, Blobs: h.Blobs, Uploads: h.Uploads, Filer: h.Door, Accounts: h.Accounts, Submitter: h.SMTP, Submissions: h.Submissions, URL: url,
-		Transfers: h.Transfers, Albums: h.Albums, Links: h.Links, Trace: h.Trace, Photo: h.Gateway.Share.Photo,
+		Transfers: h.Transfers, Albums: h.Albums, Links: h.Links, Trace: h.Trace, Photo: h.Gateway.Share.Photo, Room: h.room,
 		Cookie: h.Sessions.User, SignedIn: h.Notify.SignedIn, Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.Gateway.JMAP = h.JMAP
 	doors := &session.Pages{Pages: h.Gateway.Pages, Sessions: h.Sessions, Home: "/mail"}

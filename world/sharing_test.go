@@ -226,7 +226,14 @@ func TestAProgramMakesATransferOfAnUploadAndOfAnAttachment(t *testing.T) {
 	if string(body) != "%PDF-1.4 compte rendu" {
 		t.Errorf("the upload is %q", body)
 	}
-	// The link to pass on, taken away and made anew.
+	// What is shared counts as what is kept.
+	ann.Quota(100_000)
+	big := uploads(c, "application/octet-stream", make([]byte, 90_000))
+	refused := c.Call("Transfer/set", world.Args{"create": world.Args{"new": world.Args{"files": []any{world.Args{"blobId": big, "name": "a"}, world.Args{"blobId": big, "name": "b"}}}}})
+	if refused.Text("notCreated/new/type") != "overQuota" {
+		t.Errorf("beyond the quota: %v", refused.Args)
+	}
+	// There is one link to pass on.
 	first := o["url"].(string)
 	a := c.Call("Transfer/link", world.Args{"id": o["id"]})
 	if a.Text("url") != first {

@@ -133,7 +133,11 @@ func createPhoto(ctx context.Context, c *Call, raw jsontext.Value) (string, erro
 	if err != nil {
 		return "", err
 	}
-	k, mediaType, err := c.held(ctx, c.User.Account, q.BlobID)
+	room, err := c.room(ctx)
+	if err != nil {
+		return "", err
+	}
+	k, mediaType, err := c.held(ctx, q.BlobID, &room)
 	if err != nil {
 		return "", err
 	}

@@ -41,6 +41,8 @@ type Server struct {
 	Albums    *album.Service
 	Links     *link.Service
 	Trace     *delivery.Trace
+	// Room is how many octets more a member may keep, in mail and in what they share.
+	Room func(ctx context.Context, account mail.AccountID, member mail.UserID) (int64, error)
 	// Photo answers with a form of a photo, as the guests' pages do, while still says nil.
 	Photo func(w http.ResponseWriter, r *http.Request, v link.Visit, id album.PhotoID, form string, still func() error) error
 	URL   string // of the site, without a slash at its end

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -16,35 +17,49 @@ import (
 	"colporteur/workflow"
 )
 
+// room is how many octets more the member may keep.
+func (c *Call) room(ctx context.Context) (int64, error) {
+	return c.srv.Room(ctx, c.User.Account, c.User.ID)
+}
+
 // held has the bytes of what a blob id stands for as a blob that a transfer or an
-// album can name: an upload as it is; of a part of a mail, a copy.
-func (c *Call) held(ctx context.Context, account mail.AccountID, id string) (k workflow.Kept, mediaType string, err error) {
-	b, err := c.blob(ctx, account, c.idOf(id))
+// album can name: an upload as it is; of a part of a mail, a copy. They take their
+// share of room. Kind OverQuota when it is too little.
+func (c *Call) held(ctx context.Context, id string, room *int64) (k workflow.Kept, mediaType string, err error) {
+	b, err := c.blob(ctx, c.User.Account, c.idOf(id))
 	if absent(err) {
 		err = &setError{Type: "blobNotFound", NotFound: []string{id}}
 	}
 	if err != nil {
 		return k, "", err
 	}
-	in, err := b.open(ctx, 0)
+	stream, err := b.open(ctx, 0)
 	if err != nil {
 		return k, "", err
 	}
-	defer in.Close()
+	defer stream.Close()
+	// One more than there is room for tells that it does not fit.
+	in := io.LimitReader(stream, min(*room, math.MaxInt64-1)+1)
 	h := sha256.New()
 	if b.ref != 0 {
 		k.Blob = b.ref
-		k.Size, err = io.Copy(h, in)
+		if k.Size, err = io.Copy(h, in); err == nil && k.Size > *room {
+			err = mail.Refuse(mail.OverQuota, "sharing-no-room")
+		}
 	} else {
 		w := c.srv.Blobs.Create()
 		defer w.Abort()
 		if k.Size, err = io.Copy(io.MultiWriter(w, h), in); err != nil {
 			return k, "", err
 		}
+		if k.Size > *room {
+			return k, "", mail.Refuse(mail.OverQuota, "sharing-no-room")
+		}
 		var ref blob.Ref
 		ref, err = w.Commit(ctx)
 		k.Blob, k.Ref = ref.ID, &ref
 	}
+	*room -= k.Size
 	k.SHA256 = hex.EncodeToString(h.Sum(nil))
 	return k, b.mediaType, err
 }

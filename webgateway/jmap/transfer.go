@@ -185,11 +185,15 @@ func createTransfer(ctx context.Context, c *Call, raw jsontext.Value) (string, e
 			h.Guests = append(h.Guests, to)
 		}
 	}
+	room, err := c.room(ctx)
+	if err != nil {
+		return "", err
+	}
 	var kept []workflow.Kept
 	var refs []blob.Ref
 	var names, types []string
 	for _, f := range q.Files {
-		k, t, err := c.held(ctx, c.User.Account, f.BlobID)
+		k, t, err := c.held(ctx, f.BlobID, &room)
 		if err != nil {
 			c.let(kept...)
 			return "", err
