@@ -463,6 +463,9 @@ func nothingForAnother(t *testing.T, database string) {
 			t.Errorf("bob opens %s: %d", path, code)
 		}
 	}
+	if code, _, _ := newBrowser(t).enter(home, ann).do(home, "GET", strings.Replace(own, a.Account, b.Account, 1), nil); code != http.StatusNotFound {
+		t.Errorf("ann's photo is in bob's account: %d", code)
+	}
 	if code, _, _ := newBrowser(t).do(home, "GET", own, nil); code != http.StatusUnauthorized {
 		t.Errorf("nobody opens %s: %d", own, code)
 	}
