@@ -47,6 +47,7 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	h.Mux = &workflow.Mux{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Post: post, Trace: h.Trace.Note, Now: now, Log: log}
 	h.Notify = &notify.Service{DB: h.DB, Links: h.Links, Post: post, Key: subkey(h.opt.Key, "place"), Now: now, Log: log}
 	h.Transfers.Notify = h.Notify
+	h.Transfers.Changed, h.Albums.Changed = h.Mailboxes.Renewed, h.Mailboxes.Renewed
 	h.Albums.Notify, h.Albums.Queue = h.Notify, h.Queue
 	h.Questions = &ask.Service{DB: h.DB, Links: h.Links, Post: post, To: map[string]ask.Answered{}, Now: now, Log: log}
 	h.wireOutgoing(post)

@@ -13,4 +13,7 @@ func init() {
 	} {
 		maps.Copy(methods, table)
 	}
+	for _, t := range sharedTypes {
+		maps.Copy(methods, t.methods())
+	}
 }

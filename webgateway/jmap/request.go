@@ -71,6 +71,8 @@ type Call struct {
 	id       string
 
 	accounts []mail.AccountID // that the member sees; see account
+	looks    bool             // changes nothing; see marks
+	marked   *marks
 }
 
 // uses says whether the client named a capability.

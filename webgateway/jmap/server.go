@@ -16,7 +16,10 @@ import (
 	"colporteur/store/contact"
 	"colporteur/store/loose"
 	"colporteur/store/mailbox"
+	"colporteur/workflow/album"
+	"colporteur/workflow/link"
 	"colporteur/workflow/snooze"
+	"colporteur/workflow/transfer"
 )
 
 // Accounts says who somebody is; *accounts.Service does.
@@ -47,6 +50,15 @@ type Server struct {
 
 	// Outward asks hosts that a mail names; nil asks none.
 	Outward *http.Client
+	// What members share, and what became of the mails they sent.
+	Transfers *transfer.Service
+	Albums    *album.Service
+	Links     *link.Service
+	Trace     *delivery.Trace
+	// Room is how many octets more a member may keep, in mail and in what they share.
+	Room func(ctx context.Context, account mail.AccountID, member mail.UserID) (int64, error)
+	// Photo answers with a form of a photo, as the guests' pages do, while still says nil.
+	Photo func(w http.ResponseWriter, r *http.Request, v link.Visit, id album.PhotoID, form string, still func() error) error
 
 	// Cookie says whose a request of our own web application is; nil: there is none.
 	Cookie func(*http.Request) (mail.User, error)
@@ -71,6 +83,7 @@ func (s *Server) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /jmap/download/{account}/{blob}/{name}", s.download)
 	mux.HandleFunc("GET /jmap/events", s.events)
 	mux.HandleFunc("GET /jmap/contacts/{file}", s.contacts)
+	mux.HandleFunc("GET /jmap/photo/{account}/{photo}/{form}", s.photo)
 }
 
 // crowd counts what members do at once.

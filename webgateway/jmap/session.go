@@ -11,6 +11,8 @@ import (
 
 	"colporteur/mail"
 	"colporteur/store/mailbox"
+	"colporteur/workflow/album"
+	"colporteur/workflow/transfer"
 )
 
 // Capabilities that clients may use.
@@ -20,9 +22,10 @@ const (
 	usingSubmission = "urn:ietf:params:jmap:submission"
 	usingVacation   = "urn:ietf:params:jmap:vacationresponse"
 	usingQuota      = "urn:ietf:params:jmap:quota"
-	// usingOwnMail is what we say about mails that RFC 8621 has no words for; doc.go
-	// describes it.
+	// Our own, which doc.go describes: what is said about mails that RFC 8621 has no
+	// words for, and what members share.
 	usingOwnMail = "urn:colporteur:params:jmap:mail"
+	usingSharing = "urn:colporteur:params:jmap:sharing"
 )
 
 // capabilities are all of them, with what the session says about each.
@@ -39,6 +42,7 @@ var capabilities = map[string]any{
 	usingContacts:    struct{}{},
 	usingOwnMail:     struct{}{},
 	usingOurContacts: struct{}{},
+	usingSharing:     struct{}{},
 }
 
 // ofAccount is what the session says about an account (RFC 8621 §1.3).
@@ -53,6 +57,7 @@ func ofAccount(own bool) map[string]any {
 	}
 	if own {
 		all[usingContacts], all[usingOurContacts] = contactsOfAccount()
+		all[usingSharing] = map[string]any{"maxTransferDays": transfer.MaxDays, "maxGuests": transfer.MaxGuests, "maxFiles": maxFiles, "maxPhotos": album.MaxAlbum}
 		all[usingSubmission] = map[string]any{"maxDelayedSend": int(maxDelay.Seconds()), "submissionExtensions": map[string][]string{"FUTURERELEASE": {}, "DSN": {}}}
 		all[usingVacation] = struct{}{}
 	}

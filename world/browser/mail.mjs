@@ -465,6 +465,76 @@ await visit('many', {}, async (page) => {
   want(await page.locator('.rows > li').count() < 40, 'there are', await page.locator('.rows > li').count(), 'rows in the page');
 });
 
+// Sharing: a transfer and an album are made, watched and called back in the app.
+const photo = Buffer.from(site.photo, 'base64');
+await visit('sharing', {}, async (page, context) => {
+  await enter(page, site.ann);
+  await page.getByRole('link', { name: 'Envois', exact: true }).click();
+  await page.getByText('Aucun envoi.').waitFor();
+  await page.getByText('envoi@home.test').waitFor();
+  await check(page, 'no transfers');
+  await page.screenshot({ path: join(site.shots, 'm-transfers-none.png') });
+  await page.getByLabel('Fichiers', { exact: true }).setInputFiles([{ name: 'film.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(300_000, 7) }, { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('des notes\n') }]);
+  await page.getByLabel('Titre').fill('Le film de la fête');
+  await page.getByLabel('Destinataires').fill('carl@home.test');
+  await check(page, 'new transfer');
+  await page.getByRole('button', { name: 'Envoyer', exact: true }).click();
+  await page.getByRole('heading', { name: 'L’envoi est prêt.' }).waitFor();
+  await page.screenshot({ path: join(site.shots, 'm-transfers.png') });
+  const link = await page.locator('.copy code').first().innerText();
+  await page.getByRole('link', { name: /Le film de la fête/ }).click();
+  await page.getByText('carl@home.test').waitFor();
+  await page.getByRole('link', { name: 'film.bin' }).waitFor();
+  await check(page, 'a transfer');
+  await page.screenshot({ path: join(site.shots, 'm-transfer.png') });
+  const guest = await context.request.get(link);
+  want(guest.status() === 200 && (await guest.text()).includes('Le film de la fête'), 'the link answers', guest.status());
+  await page.getByRole('button', { name: 'Rappeler' }).click();
+  await page.getByText('Rappelé : plus personne ne l’ouvre.').first().waitFor();
+  want((await context.request.get(link)).status() === 410, 'a recalled link answers', (await context.request.get(link)).status());
+  await page.getByRole('button', { name: 'Rendre à nouveau disponible' }).click();
+  await page.getByText('De nouveau disponible').waitFor();
+  want((await context.request.get(link)).status() === 200, 'a link that is back answers', (await context.request.get(link)).status());
+  // An album.
+  await page.getByRole('link', { name: 'Albums', exact: true }).click();
+  await page.getByText('Aucun album.').waitFor();
+  await check(page, 'no albums');
+  await page.getByLabel('Nouvel album').fill('Été 2026');
+  await page.getByRole('button', { name: 'Créer' }).click();
+  await page.getByRole('heading', { name: 'Été 2026' }).waitFor();
+  await page.getByText('Cet album attend ses photos').waitFor();
+  await page.getByLabel('Ajouter des photos', { exact: true }).last().setInputFiles([{ name: 'mer.jpg', mimeType: 'image/jpeg', buffer: photo }]);
+  const thumb = page.locator('.photos img');
+  await thumb.waitFor();
+  want(await thumb.evaluate((e) => e.decode().then(() => e.naturalWidth > 0, () => false)), 'the photo of an album is not drawn');
+  await thumb.click();
+  await page.getByLabel('Légende').fill('La plage');
+  await page.getByRole('button', { name: 'Enregistrer la légende' }).click();
+  await check(page, 'a photo');
+  await page.screenshot({ path: join(site.shots, 'm-photo.png') });
+  await page.getByRole('button', { name: 'Fermer' }).click();
+  await page.getByAltText('La plage').waitFor();
+  await page.getByLabel('Votre mot').fill('Quel soleil.');
+  await page.getByRole('button', { name: 'Écrire', exact: true }).last().click();
+  await page.getByText('Quel soleil.').waitFor();
+  await page.getByLabel('Adresse de la personne').fill('mamie@ailleurs.test');
+  await page.getByRole('button', { name: 'Inviter' }).click();
+  await page.getByText('mamie@ailleurs.test').waitFor();
+  await check(page, 'an album');
+  await page.screenshot({ path: join(site.shots, 'm-album.png'), fullPage: true });
+  // A photo of a mail goes into it.
+  await page.getByRole('link', { name: 'Courrier' }).click();
+  await page.locator('.row', { hasText: 'Été à la mer' }).locator('.open').dispatchEvent('click');
+  await page.getByRole('button', { name: 'Mettre dans un album' }).click();
+  await page.getByRole('button', { name: 'Été 2026' }).click();
+  await page.getByText('La photo est dans l’album Été 2026.').waitFor();
+  await page.getByRole('link', { name: 'Albums', exact: true }).click();
+  await page.getByText('2 photos').waitFor();
+  await page.screenshot({ path: join(site.shots, 'm-albums.png') });
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.screenshot({ path: join(site.shots, 'm-albums-360.png') });
+});
+
 // On the train: what was kept here is read and tidied without a line, and done when
 // it is back; signing out leaves nothing of it.
 await visit('offline train', {}, async (page, context) => {

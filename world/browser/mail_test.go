@@ -23,6 +23,7 @@ type reading struct {
 	Chromium string `json:"chromium"`
 	Base     string `json:"base"`
 	Shots    string `json:"shots"`
+	Photo    []byte `json:"photo"`
 	Ann      reader `json:"ann"`
 	Bob      reader `json:"bob"`
 	Many     int    `json:"many"` // conversations that Bob has
@@ -59,6 +60,7 @@ func TestMailInARealBrowser(t *testing.T) {
 	w := world.New(t)
 	home := w.Server("home.test")
 	ann, bob := home.Member("ann", "fr"), home.Member("bob", "en")
+	home.Member("carl", "fr")
 	bob.Send(ann.Address, world.Subject("Été à la mer"), world.Text("Bonjour Ann,\r\nvoici la photo de la plage, et les autres viendront dimanche quand tout le monde sera rentré.\r\n-- \r\nBob\r\n"), world.Attach("mer.jpg", "image/jpeg", photo(3)))
 	bob.Send(ann.Address, world.Subject("Assemblée générale du 28 novembre"), world.Text("Chers amis,\r\n\r\nl'ordre du jour est prêt : https://home.test/ordre.\r\nÀ bientôt.\r\n"))
 	c := ann.IMAP()
@@ -83,7 +85,7 @@ func TestMailInARealBrowser(t *testing.T) {
 	}
 	c.Close()
 	w.Settle()
-	s := reading{Chromium: chromium, Base: "http://" + home.Addr("http"), Shots: os.Getenv("COLPORTEUR_SHOTS"), Many: many,
+	s := reading{Chromium: chromium, Base: "http://" + home.Addr("http"), Shots: os.Getenv("COLPORTEUR_SHOTS"), Many: many, Photo: photo(11),
 		Ann: reader{ann.Address, ann.Password, "fr"}, Bob: reader{bob.Address, bob.Password, "en"}}
 	if s.Shots == "" {
 		s.Shots = t.TempDir()
