@@ -342,6 +342,15 @@ func TestAnAlbumByMailIsSeenAndChangedByItsOwnersProgram(t *testing.T) {
 		}
 	}
 
+	// And of an attachment of a mail, large enough to be a file of its own.
+	paul.Send(ann.Address, world.Subject("La mienne"), world.Attach("quatre.jpg", "image/jpeg", photo(900, 700)))
+	w.Settle()
+	theirs := c.Calls(world.Step{Name: "Email/query", Args: world.Args{"filter": world.Args{"subject": "La mienne"}}},
+		world.Step{Name: "Email/get", Args: world.Args{"#ids": world.Args{"resultOf": "0", "name": "Email/query", "path": "/ids"}, "properties": []string{"attachments"}}})[1]
+	if four := create(t, c, "Photo", world.Args{"albumId": id, "blobId": theirs.Text("list/0/attachments/0/blobId"), "name": "quatre.jpg"}); four["width"] != 900.0 {
+		t.Errorf("a photo of a mail: %v", four)
+	}
+
 	// A guest is invited by the program's own mail, and their link ended.
 	g := create(t, c, "Guest", world.Args{"albumId": id, "email": paul.Address, "name": "Paul"})
 	w.Settle()

@@ -137,7 +137,11 @@ func createPhoto(ctx context.Context, c *Call, raw jsontext.Value) (string, erro
 	if err != nil {
 		return "", err
 	}
-	k, mediaType, err := c.held(ctx, q.BlobID, &room)
+	own, err := c.loose(ctx, q.BlobID, room)
+	if err != nil {
+		return "", err
+	}
+	k, mediaType, err := c.held(ctx, own, &room)
 	if err != nil {
 		return "", err
 	}

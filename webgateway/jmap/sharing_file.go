@@ -14,6 +14,7 @@ import (
 	"colporteur/mail"
 	"colporteur/store"
 	"colporteur/store/blob"
+	"colporteur/store/mailbox"
 	"colporteur/workflow"
 )
 
@@ -62,6 +63,28 @@ func (c *Call) held(ctx context.Context, id string, room *int64) (k workflow.Kep
 	*room -= k.Size
 	k.SHA256 = hex.EncodeToString(h.Sum(nil))
 	return k, b.mediaType, err
+}
+
+// loose is the id of what can be read again and again before anything names it,
+// as pictures are made of it: that of an upload, for a part of a mail.
+func (c *Call) loose(ctx context.Context, id string, room int64) (string, error) {
+	b, err := c.blob(ctx, c.User.Account, c.idOf(id))
+	if absent(err) {
+		err = &setError{Type: "blobNotFound", NotFound: []string{id}}
+	}
+	if err != nil || b.ref != 0 {
+		return id, err
+	}
+	stream, err := b.open(ctx, 0)
+	if err != nil {
+		return "", err
+	}
+	defer stream.Close()
+	f, err := c.srv.Uploads.Add(ctx, c.User.Account, c.User.ID, b.mediaType, stream, min(room, maxSizeUpload))
+	if mail.Is(err, mail.TooBig) {
+		err = mail.Refuse(mail.OverQuota, "sharing-no-room")
+	}
+	return mailbox.ObjectID('u', f.ID), err
 }
 
 // let forgets copies that nothing came to name.

@@ -18,7 +18,7 @@ export type Session = { apiUrl: string; uploadUrl: string; downloadUrl: string; 
 const using = [...['core', 'mail', 'submission', 'vacationresponse', 'quota', 'contacts', 'webpush-vapid'].map((s) => 'urn:ietf:params:jmap:' + s), ...['mail', 'contacts', 'sharing'].map((s) => 'urn:colporteur:params:jmap:' + s)];
 
 // The addresses in the session are the public ones; we speak to where we came from.
-const here = (url: string) => url.replace(/^https?:\/\/[^/]+/, '');
+export const here = (url: string) => url.replace(/^https?:\/\/[^/]+/, '');
 
 export class Client {
   session!: Session;

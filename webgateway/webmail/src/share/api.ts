@@ -1,5 +1,5 @@
 // Transfers and albums as our own capability has them (webgateway/jmap/sharing).
-import { MethodError, type Id } from '../jmap/client';
+import { here, MethodError, type Id } from '../jmap/client';
 import { box } from '../mail/box.svelte';
 
 export const capability = 'urn:colporteur:params:jmap:sharing';
@@ -17,12 +17,21 @@ export type Photo = { id: Id; albumId: Id; name: string; takenAt: string | null;
 export type Comment = { id: Id; albumId: Id; photoId: Id | null; by: string; text: string; at: string };
 export type Guest = { id: Id; transferId: Id | null; albumId: Id | null; email: string; name: string; downloads: number | null; lastSeenAt: string | null };
 
+// Pictures are had from where the app came from, whatever the site calls itself.
+function near<T>(x: T): T {
+  const out = x as Record<string, any>;
+  for (const name of ['thumbUrl', 'filmUrl']) if (out[name]) out[name] = here(out[name]);
+  if (out.thumbUrl) out.url = here(out.url);
+  if (out.cover) out.cover = { ...out.cover, url: here(out.cover.url) };
+  return x;
+}
+
 /** All of a type that a filter finds, in the server's order. */
 export async function list<T extends { id: Id }>(type: string, filter: Record<string, unknown> | null = null, limit = 500): Promise<T[] | undefined> {
   const got = await box.try(() => box.client.calls([`${type}/query`, { filter, limit }, 'q'],
     [`${type}/get`, { '#ids': { resultOf: 'q', name: `${type}/query`, path: '/ids' } }, 'g']));
   if (!got) return undefined;
-  const by = new Map((got[1].list as T[]).map((x) => [x.id, x]));
+  const by = new Map((got[1].list as T[]).map((x) => [x.id, near(x)]));
   return (got[0].ids as Id[]).map((id) => by.get(id)).filter((x) => x !== undefined);
 }
 
