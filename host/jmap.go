@@ -45,7 +45,7 @@ func (h *Host) wireJMAP(render func(lang string, t mail.Text) string) {
 	h.Gateway.JMAP = h.JMAP
 	doors := &session.Pages{Pages: h.Gateway.Pages, Sessions: h.Sessions, Home: "/mail"}
 	h.Gateway.Doors = doors
-	h.Gateway.Webmail = &webmail.Webmail{Pages: h.Gateway.Pages, Doors: doors, JMAP: h.JMAP, Title: h.Config.Hostname,
+	h.Gateway.Webmail = &webmail.Webmail{Pages: h.Gateway.Pages, Doors: doors, JMAP: h.JMAP, Title: h.Config.Hostname, Administers: h.Accounts.Administers,
 		Pictures: h.Accounts, Proven: h.proven, Fetch: pictures(), Key: subkey(h.opt.Key, "picture"), Now: h.opt.Now, Log: h.opt.Log}
 	h.wireAutoconfig()
 	h.IMAP.JMAP = url + "/jmap/session"

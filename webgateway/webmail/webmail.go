@@ -8,6 +8,7 @@ package webmail
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"embed"
 	"encoding/json"
 	"html/template"
@@ -40,6 +41,9 @@ type Webmail struct {
 	Doors *session.Pages
 	JMAP  *jmap.Server
 	Title string // what the browser's window is called
+	// Administers says whether a member runs the host, and is shown the way to its
+	// office; nil: nobody is. The office itself asks again.
+	Administers func(ctx context.Context, u mail.UserID) (bool, error)
 
 	Pictures Pictures
 	// Proven says whether the author of a mail is who it says, by what we wrote
@@ -110,8 +114,15 @@ func (m *Webmail) Routes(mux *http.ServeMux) {
 }
 
 func (m *Webmail) app(w http.ResponseWriter, r *http.Request, u mail.User) error {
+	office := false
+	if m.Administers != nil {
+		var err error
+		if office, err = m.Administers(r.Context(), u.ID); err != nil {
+			return err
+		}
+	}
 	var b bytes.Buffer
-	if err := shell.Execute(&b, map[string]any{"Lang": language(u), "Title": m.Title, "Script": "/mail/" + entry.File, "Styles": entry.CSS}); err != nil {
+	if err := shell.Execute(&b, map[string]any{"Lang": language(u), "Office": office, "Title": m.Title, "Script": "/mail/" + entry.File, "Styles": entry.CSS}); err != nil {
 		return err
 	}
 	h := w.Header()

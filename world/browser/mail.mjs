@@ -535,6 +535,65 @@ await visit('sharing', {}, async (page, context) => {
   await page.screenshot({ path: join(site.shots, 'm-albums-360.png') });
 });
 
+// Contacts: kept, found, offered as one types, in and out as vCards.
+await visit('contacts', {}, async (page) => {
+  await enter(page, site.ann);
+  await page.getByRole('link', { name: 'Contacts', exact: true }).click();
+  await page.getByText('Aucun contact.').waitFor();
+  await check(page, 'no contacts');
+  await page.getByRole('link', { name: 'Nouveau contact' }).click();
+  await page.getByRole('button', { name: 'Enregistrer' }).click();
+  await page.getByText('Un nom ou une adresse, au moins.').waitFor();
+  await page.getByLabel('Nom', { exact: true }).fill('Zoé Lefèvre');
+  await page.getByLabel('Adresse e-mail').first().fill('zoe@ailleurs.test');
+  await page.getByLabel('Adresse e-mail 2').fill('zoe@ecole.test');
+  await page.getByLabel('Téléphone').first().fill('+33 6 12 34 56 78');
+  await page.getByLabel('Photo').setInputFiles({ name: 'zoe.jpg', mimeType: 'image/jpeg', buffer: photo });
+  await page.locator('.portrait').waitFor();
+  await check(page, 'a contact is written');
+  await page.getByRole('button', { name: 'Enregistrer' }).click();
+  await page.getByRole('heading', { name: 'Zoé Lefèvre' }).waitFor();
+  await page.locator('.portrait').waitFor();
+  want(await page.locator('.portrait').evaluate((e) => e.decode().then(() => e.naturalWidth, () => 0)) === 512, 'the portrait is not drawn');
+  await check(page, 'a contact');
+  await page.screenshot({ path: join(site.shots, 'm-contact.png') });
+  await page.getByRole('button', { name: 'Modifier' }).click();
+  await page.getByLabel('Association, entreprise').fill('École du Nord');
+  await page.getByRole('button', { name: 'Enregistrer' }).click();
+  await page.getByText('École du Nord').waitFor();
+  await page.getByText('zoe@ecole.test').waitFor();
+  await page.getByRole('link', { name: '← Contacts' }).click();
+  const vcf = 'BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Marc Dupont\r\nN:Dupont;Marc;;;\r\nEMAIL:marc@ailleurs.test\r\nX-ODD:gardé\r\nEND:VCARD\r\nBEGIN:VCARD\r\nVERSION:3.0\r\nFN:Ève\r\nEMAIL:eve@ailleurs.test\r\nEND:VCARD\r\n';
+  await page.getByLabel('Importer un fichier .vcf').setInputFiles({ name: 'carnet.vcf', mimeType: 'text/vcard', buffer: Buffer.from(vcf) });
+  await page.getByText('2 contacts sont arrivés.').waitFor();
+  await page.getByRole('link', { name: /Marc Dupont/ }).waitFor();
+  await page.getByPlaceholder('Chercher un contact').fill('zoe');
+  await page.getByRole('link', { name: /Marc Dupont/ }).waitFor({ state: 'detached' });
+  await page.getByRole('link', { name: /Zoé Lefèvre/ }).waitFor();
+  await page.getByPlaceholder('Chercher un contact').fill('');
+  await page.getByRole('link', { name: /Ève/ }).waitFor();
+  await check(page, 'contacts');
+  await page.screenshot({ path: join(site.shots, 'm-contacts.png') });
+  const out = await (await page.context().request.get(site.base + new URL(await page.getByRole('link', { name: 'Exporter tous les contacts' }).getAttribute('href'), site.base).pathname)).text();
+  for (const part of ['FN:Zoé Lefèvre', 'zoe@ecole.test', 'FN:Marc Dupont', 'X-ODD:gardé', 'PHOTO']) want(out.includes(part), 'the export has no', part);
+  await page.getByRole('link', { name: /Ève/ }).click();
+  await page.getByRole('button', { name: 'Supprimer ce contact' }).click();
+  await page.getByText('Le contact est supprimé.').waitFor();
+  await page.getByRole('button', { name: 'Annuler' }).click();
+  await page.getByRole('heading', { name: 'Ève' }).waitFor();
+  // Offered while one types, with and without accents.
+  await page.locator('.bar .primary').click();
+  const sheet = page.locator('.sheet');
+  await sheet.getByLabel('À', { exact: true }).pressSequentially('lefev');
+  await sheet.getByRole('option', { name: /zoe@ailleurs.test/ }).waitFor();
+  await check(page, 'suggestions');
+  await page.screenshot({ path: join(site.shots, 'm-suggest.png') });
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await sheet.locator('.person', { hasText: 'Zoé Lefèvre' }).waitFor();
+  await sheet.getByRole('button', { name: 'Jeter le brouillon' }).click();
+});
+
 // On the train: what was kept here is read and tidied without a line, and done when
 // it is back; signing out leaves nothing of it.
 await visit('offline train', {}, async (page, context) => {

@@ -12,6 +12,7 @@ export const { t } = speak({
 export const pages: Partial<Record<Area, () => Promise<{ default: Component }>>> = {
   albums: () => import('./share/Albums.svelte'),
   transfers: () => import('./share/Transfers.svelte'),
+  contacts: () => import('./contacts/Page.svelte'),
   me: () => import('./me/Page.svelte'),
 };
 
