@@ -109,9 +109,14 @@ await visit('reading', {}, async (page) => {
   const rows = page.locator('.row');
   await rows.first().waitFor();
   const before = await rows.count();
-  await ask('mail');
+  await page.evaluate(() => new Promise((done) => {
+    new MutationObserver(() => { if (!window.seen && document.querySelector('.rows')?.textContent.includes('Une nouvelle toute fraîche')) window.seen = Date.now(); }).observe(document.body, { subtree: true, childList: true, characterData: true });
+    done();
+  }));
+  const taken = Number(await ask('mail'));
   const fresh = page.locator('.row', { hasText: 'Une nouvelle toute fraîche' });
   await fresh.waitFor();
+  console.log(`ok a new mail was on the screen ${await page.evaluate(() => window.seen) - taken} ms after its 250`);
   want(await rows.count() === before + 1, 'the list has', await rows.count(), 'rows, had', before);
   want(await fresh.evaluate((e) => e.classList.contains('unread')), 'a new mail is not shown as unread');
   await fresh.locator('.open').click();
