@@ -162,7 +162,7 @@ await visit('setting aside', { viewport: { width: 820, height: 900 }, timezoneId
   await check(page, 'invitation');
   await page.screenshot({ path: join(site.shots, 'm-invitation.png') });
   await page.goBack();
-  await page.getByText('Choisissez un message pour le lire.').waitFor();
+  await page.getByText(/Choisissez un message pour le lire/).waitFor();
   await page.goForward();
   await card.waitFor();
   await page.reload();
@@ -207,6 +207,11 @@ await visit('setting aside', { viewport: { width: 820, height: 900 }, timezoneId
   await page.getByRole('heading', { name: 'Moi' }).waitFor();
   want(await page.evaluate(() => getComputedStyle(document.documentElement).fontSize) === '22px', 'the size of letters is forgotten');
   await page.getByLabel('Normale').check();
+  await page.getByRole('link', { name: /Ce qu’un mail sait faire/ }).click();
+  await page.getByText('album+vacances@home.test').waitFor();
+  await check(page, 'addresses');
+  await page.screenshot({ path: join(site.shots, 'm-addresses.png') });
+  await page.goBack();
   // How she signs, and who answers while she is away.
   await page.getByRole('link', { name: /Adresses et signatures/ }).click();
   await page.getByRole('button', { name: 'Modifier' }).click();
@@ -409,6 +414,7 @@ await visit('formatting', {}, async (page) => {
   await sheet.getByRole('button', { name: 'Convocation' }).click();
   await sheet.locator('.rich', { hasText: 'Venez tous.' }).waitFor();
   await sheet.getByRole('button', { name: 'Jeter le brouillon' }).click();
+  await page.getByText('Brouillon jeté.').waitFor();
 });
 
 // Two windows with one draft: whoever writes last loses nothing of the other's.
@@ -457,6 +463,7 @@ await visit('answering', {}, async (page) => {
   want(await sheet.locator('.rich').locator('script, iframe, form, svg, style, [onclick], [onerror], [href^="javascript"], img[src^="http"]').count() === 0, 'something active is quoted');
   want(await page.evaluate(() => window.stolen === undefined), 'a quoted script ran');
   await sheet.getByRole('button', { name: 'Jeter le brouillon' }).click();
+  await page.getByText('Brouillon jeté.').waitFor();
 });
 
 // A hundred thousand are a scrollbar: only what is seen is asked for.
@@ -597,6 +604,7 @@ await visit('contacts', {}, async (page) => {
   await page.keyboard.press('Enter');
   await sheet.locator('.person', { hasText: 'Zoé Lefèvre' }).waitFor();
   await sheet.getByRole('button', { name: 'Jeter le brouillon' }).click();
+  await page.getByText('Brouillon jeté.').waitFor();
 });
 
 // On the train: what was kept here is read and tidied without a line, and done when
