@@ -32,6 +32,28 @@
 // by the session of our own web application. What they see of other accounts
 // are the mailboxes that are shared with them; store/mailbox says which.
 //
+// # What is said about mails
+//
+// urn:colporteur:params:jmap:mail is a capability of our own, an empty object in
+// the session and in every account. A request that uses it may ask Email/get for
+//
+//	proof         null, or how far a reader can rely on who the mail says it is from:
+//	              {level, word, detail, domain, warnings}; level is "member", "proven",
+//	              "forwarded", "unproven", "doubtful" or "fake", the rest is in the
+//	              member's language
+//	snoozedUntil  UTCDate|null: when a mail that was put aside comes back
+//
+// and call, for the member's own account,
+//
+//	Email/snooze       {ids, until} → {updated, notUpdated}: the mails wait in the
+//	                   mailbox with the role "snoozed", made at its first use, and come
+//	                   back unread with the keyword $new; until null brings them back
+//	Email/unsubscribe  {emailId} → {done, status}: RFC 8058, for a mail whose sender is
+//	                   proven and signed the two fields
+//
+// The keyword $muted keeps later mails of its conversation quiet: they come read
+// and muted.
+//
 // # What members share
 //
 // urn:colporteur:params:jmap:sharing is a capability of our own. Its value in the
