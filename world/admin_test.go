@@ -4,12 +4,15 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	cmail "colporteur/mail"
 	"colporteur/office"
+	"colporteur/workflow/link"
+	"colporteur/workflow/transfer"
 	"colporteur/world"
 )
 
@@ -267,6 +270,12 @@ func TestAFrozenTransferIsSeenByItsOwnerAlone(t *testing.T) {
 	path := regexp.MustCompile(`/admin/links/transfer/\d+`).FindString(page)
 	if page := b.press(home, path+"/freeze", url.Values{}); !strings.Contains(page, "Gelé depuis") {
 		t.Errorf("frozen:\n%s", page)
+	}
+	home.Browse(guest).Gone()
+	// What its owner changes now does not thaw it, not even a form from before.
+	id, _ := strconv.ParseInt(path[strings.LastIndex(path, "/")+1:], 10, 64)
+	if err := home.Transfers.SetRules(t.Context(), transfer.ID(id), link.Member(pia.Account.ID), link.Rules{Downloads: 3}); err != nil {
+		t.Fatal(err)
 	}
 	home.Browse(guest).Gone()
 	b.press(home, path+"/unfreeze", url.Values{})

@@ -39,12 +39,13 @@ func (s *Service) Rules(ctx context.Context, tx *store.Tx, kind string, thing in
 	return r, err
 }
 
-// SetRules replaces the rules of a thing; they hold from the next request on.
+// SetRules replaces the rules of a thing; they hold from the next request on. What
+// is frozen stays so: an owner's form that was read before does not end it.
 func (s *Service) SetRules(ctx context.Context, tx *store.Tx, kind string, thing int64, r Rules) error {
 	_, err := tx.Exec(ctx, `INSERT INTO link_rules (kind, thing, password, code, downloads, comment, adding, place, frozen)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (kind, thing) DO UPDATE SET password = excluded.password, code = excluded.code,
-		downloads = excluded.downloads, comment = excluded.comment, adding = excluded.adding, place = excluded.place, frozen = excluded.frozen`,
-		kind, thing, r.Password, flag(r.Code), r.Downloads, flag(r.Comment), flag(r.Add), flag(r.Place), store.Micros(r.Frozen))
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0) ON CONFLICT (kind, thing) DO UPDATE SET password = excluded.password, code = excluded.code,
+		downloads = excluded.downloads, comment = excluded.comment, adding = excluded.adding, place = excluded.place`,
+		kind, thing, r.Password, flag(r.Code), r.Downloads, flag(r.Comment), flag(r.Add), flag(r.Place))
 	return err
 }
 
@@ -61,11 +62,15 @@ func (s *Service) Freeze(ctx context.Context, tx *store.Tx, kind string, thing i
 	if err != nil || r.Frozen.IsZero() != on {
 		return err
 	}
-	r.Frozen = time.Time{}
-	if on {
-		r.Frozen = s.now()
+	if err := s.SetRules(ctx, tx, kind, thing, r); err != nil { // there is a row then
+		return err
 	}
-	return s.SetRules(ctx, tx, kind, thing, r)
+	var since int64
+	if on {
+		since = store.Micros(s.now())
+	}
+	_, err = tx.Exec(ctx, `UPDATE link_rules SET frozen = $1 WHERE kind = $2 AND thing = $3`, since, kind, thing)
+	return err
 }
 
 // Frozen are the things that only their owners see, and since when.
