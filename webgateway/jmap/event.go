@@ -205,11 +205,10 @@ func (n news) id() string {
 	return hex.EncodeToString(h.Sum(nil)[:10])
 }
 
-// tell writes a StateChange (RFC 8620 §7.1) about the types whose state is another
-// one than before.
-func tell(w http.ResponseWriter, out *http.ResponseController, now, before news) bool {
+// since is what of it is another state than before.
+func (n news) since(before news) map[string]map[string]string {
 	changed := map[string]map[string]string{}
-	for account, states := range now {
+	for account, states := range n {
 		for t, state := range states {
 			if had, ok := before[account][t]; ok && had == state {
 				continue
@@ -220,6 +219,13 @@ func tell(w http.ResponseWriter, out *http.ResponseController, now, before news)
 			changed[account][t] = state
 		}
 	}
+	return changed
+}
+
+// tell writes a StateChange (RFC 8620 §7.1) about the types whose state is another
+// one than before.
+func tell(w http.ResponseWriter, out *http.ResponseController, now, before news) bool {
+	changed := now.since(before)
 	if len(changed) == 0 {
 		return true
 	}

@@ -82,6 +82,7 @@ func (s *Server) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /jmap/upload/{account}/", s.upload)
 	mux.HandleFunc("GET /jmap/download/{account}/{blob}/{name}", s.download)
 	mux.HandleFunc("GET /jmap/events", s.events)
+	mux.HandleFunc("GET /jmap/ws", s.websocket)
 	mux.HandleFunc("GET /jmap/contacts/{file}", s.contacts)
 	mux.HandleFunc("GET /jmap/photo/{account}/{photo}/{form}", s.photo)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 
 	"github.com/go-json-experiment/json"
@@ -22,6 +23,7 @@ const (
 	usingSubmission = "urn:ietf:params:jmap:submission"
 	usingVacation   = "urn:ietf:params:jmap:vacationresponse"
 	usingQuota      = "urn:ietf:params:jmap:quota"
+	usingWebSocket  = "urn:ietf:params:jmap:websocket"
 	// Our own, which doc.go describes: what is said about mails that RFC 8621 has no
 	// words for, and what members share.
 	usingOwnMail = "urn:colporteur:params:jmap:mail"
@@ -43,6 +45,7 @@ var capabilities = map[string]any{
 	usingOwnMail:     struct{}{},
 	usingOurContacts: struct{}{},
 	usingSharing:     struct{}{},
+	usingWebSocket:   struct{}{}, // with the host's address in its session
 }
 
 // ofAccount is what the session says about an account (RFC 8621 §1.3).
@@ -105,9 +108,12 @@ func (s *Server) sessionOf(ctx context.Context, u mail.User) (o map[string]any, 
 	for name := range capabilities {
 		primary[name] = own
 	}
+	delete(primary, usingWebSocket) // it is of no account
+	here := maps.Clone(capabilities)
+	here[usingWebSocket] = map[string]any{"url": s.websocketURL(), "supportsPush": true}
 	base := s.URL + "/jmap/"
 	o = map[string]any{
-		"capabilities": capabilities, "accounts": accounts,
+		"capabilities": here, "accounts": accounts,
 		"primaryAccounts": primary,
 		"username":        u.Address.String(), "apiUrl": base + "api", "downloadUrl": base + "download/{accountId}/{blobId}/{name}?accept={type}",
 		"uploadUrl": base + "upload/{accountId}/", "eventSourceUrl": base + "events?types={types}&closeafter={closeafter}&ping={ping}",
