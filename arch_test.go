@@ -24,6 +24,7 @@ var arrows = map[string][]string{
 	"store/message":     {"store", "mail", "store/blob"},
 	"store/loose":       {"store", "mail", "store/blob"},
 	"store/mailbox":     {"store", "mail", "store/blob", "store/queue", "store/message"},
+	"outward":           {},
 	"locale":            {"mail"},
 	"accounts":          {"store", "mail"},
 	"dns":               {"mail"},
@@ -41,7 +42,7 @@ var arrows = map[string][]string{
 	"workflow":          {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
 	"workflow/...":      {"delivery", "store/...", "mail", "locale/...", "workflow/..."},
 	"workflow/verify":   {"dkim/..."},
-	"webgateway/...":    {"accounts", "store/...", "delivery", "workflow/...", "mail", "locale/...", "webgateway/..."},
+	"webgateway/...":    {"accounts", "store/...", "delivery", "workflow/...", "mail", "locale/...", "outward", "webgateway/..."},
 }
 
 // forbidden rooms say nothing about what lives in them.
