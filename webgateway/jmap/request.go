@@ -71,7 +71,12 @@ type Call struct {
 	id       string
 
 	accounts []mail.AccountID // that the member sees; see account
+	looks    bool             // changes nothing; see marks
+	marked   *marks
 }
+
+// uses says whether the client named a capability.
+func (c *Call) uses(capability string) bool { return slices.Contains(c.using, capability) }
 
 // method is what a name is answered by.
 type method struct {
@@ -252,7 +257,7 @@ func (c *Call) run(ctx context.Context, call invocation) (out any, err error) {
 		}
 	}()
 	m, ok := methods[call.name]
-	if !ok || !slices.Contains(c.using, m.using) {
+	if !ok || !c.uses(m.using) {
 		return nil, &failure{Type: "unknownMethod"}
 	}
 	args, err := c.resolve(call.args)

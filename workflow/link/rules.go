@@ -48,6 +48,42 @@ func (s *Service) SetRules(ctx context.Context, tx *store.Tx, kind string, thing
 	return err
 }
 
+// Thing names what links lead to.
+type Thing struct {
+	Kind string
+	ID   int64
+}
+
+// Freeze hides a thing from everybody but its owner, or ends that; its other
+// rules stay as they are. Twice is once.
+func (s *Service) Freeze(ctx context.Context, tx *store.Tx, kind string, thing int64, on bool) error {
+	r, err := s.Rules(ctx, tx, kind, thing)
+	if err != nil || r.Frozen.IsZero() != on {
+		return err
+	}
+	r.Frozen = time.Time{}
+	if on {
+		r.Frozen = s.now()
+	}
+	return s.SetRules(ctx, tx, kind, thing, r)
+}
+
+// Frozen are the things that only their owners see, and since when.
+func (s *Service) Frozen(ctx context.Context) (all map[Thing]time.Time, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		all = map[Thing]time.Time{}
+		rows, err := tx.Query(ctx, `SELECT kind, thing, frozen FROM link_rules WHERE frozen > 0`)
+		return store.Each(rows, err, func(scan func(...any) error) error {
+			var t Thing
+			var at int64
+			err := scan(&t.Kind, &t.ID, &at)
+			all[t] = store.Time(at)
+			return err
+		})
+	})
+	return all, err
+}
+
 // RevokeOne ends one person's link, at once.
 func (s *Service) RevokeOne(ctx context.Context, tx *store.Tx, id ID) error {
 	_, err := tx.Exec(ctx, `UPDATE link SET revoked = $1 WHERE id = $2 AND revoked = 0`, store.Micros(s.now()), int64(id))
