@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 
 	"github.com/go-json-experiment/json"
@@ -105,9 +106,16 @@ func (s *Server) sessionOf(ctx context.Context, u mail.User) (o map[string]any, 
 	for name := range capabilities {
 		primary[name] = own
 	}
+	offered := capabilities
+	if about, err := s.pushCapability(ctx); err != nil {
+		return nil, "", err
+	} else if about != nil {
+		offered = maps.Clone(capabilities)
+		offered[usingPush] = about
+	}
 	base := s.URL + "/jmap/"
 	o = map[string]any{
-		"capabilities": capabilities, "accounts": accounts,
+		"capabilities": offered, "accounts": accounts,
 		"primaryAccounts": primary,
 		"username":        u.Address.String(), "apiUrl": base + "api", "downloadUrl": base + "download/{accountId}/{blobId}/{name}?accept={type}",
 		"uploadUrl": base + "upload/{accountId}/", "eventSourceUrl": base + "events?types={types}&closeafter={closeafter}&ping={ping}",

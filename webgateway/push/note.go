@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"colporteur/mail"
@@ -64,7 +65,7 @@ func (s *Service) note(ctx context.Context, id mail.UserID) (accounts []mail.Acc
 		if u == nil {
 			continue // they are gone now, unless there are new ones
 		}
-		accounts, states, err := s.States(ctx, *u)
+		accounts, states, err := s.States(ctx, *u, wanted(list))
 		if err != nil {
 			return nil, false, err
 		}
@@ -82,6 +83,18 @@ func (s *Service) note(ctx context.Context, id mail.UserID) (accounts []mail.Acc
 			return accounts, true, nil
 		}
 	}
+}
+
+// wanted are the types that somebody wants to hear of, nil when that is all.
+func wanted(list []verified) (types []string) {
+	for _, e := range list {
+		if len(e.types) == 0 {
+			return nil
+		}
+		types = append(types, e.types...)
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
 }
 
 func (s *Service) verified(ctx context.Context, id mail.UserID) (list []verified, err error) {

@@ -76,8 +76,9 @@ type Service struct {
 	// Holds is the member, as long as what they signed in with is worth something.
 	// Kinds: NotFound, Suspended.
 	Holds func(ctx context.Context, id mail.UserID, credential string) (mail.User, error)
-	// States are those that a member sees now, and the accounts that they are of.
-	States func(ctx context.Context, u mail.User) ([]mail.AccountID, States, error)
+	// States are those that a member sees now, of types or, when that is nil, of all;
+	// and the accounts that they are of.
+	States func(ctx context.Context, u mail.User, types []string) ([]mail.AccountID, States, error)
 	// Watch is that of mailbox.Store.
 	Watch func(accounts ...mail.AccountID) (<-chan struct{}, func())
 

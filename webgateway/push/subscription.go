@@ -184,7 +184,7 @@ func (s *Service) Update(ctx context.Context, u mail.User, id int64, c Change) (
 	begins := e.Code != "" && (proves || c.Types != nil)
 	states := ""
 	if begins { // what is so now is known: from here on changes are told
-		_, all, err := s.States(ctx, u)
+		_, all, err := s.States(ctx, u, e.Types)
 		if err != nil {
 			return e, err
 		}
