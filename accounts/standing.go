@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 
 	"colporteur/mail"
@@ -34,4 +35,32 @@ func (s *Service) Standing(ctx context.Context, id mail.UserID) (u mail.User, st
 func (s *Service) stamp(phc string) []byte {
 	sum := s.mac("stamp", phc)
 	return sum[:16]
+}
+
+// credential names a password by its hash, the member's own or an app password.
+func (s *Service) credential(hash string) string {
+	return "password " + hex.EncodeToString(s.stamp(hash))
+}
+
+// Holds is the member as long as what they signed in with, their own password or an
+// app password, is still theirs. Kinds: NotFound, Suspended.
+func (s *Service) Holds(ctx context.Context, id mail.UserID, credential string) (mail.User, error) {
+	u, stamp, err := s.Standing(ctx, id)
+	if err != nil {
+		return u, err
+	}
+	u.Credential = credential
+	if credential == "password "+hex.EncodeToString(stamp) {
+		return u, nil
+	}
+	apps, err := s.AppPasswords(ctx, id)
+	if err != nil {
+		return u, err
+	}
+	for _, a := range apps {
+		if credential == s.credential(string(a.storedKey)) {
+			return u, nil
+		}
+	}
+	return mail.User{}, mail.Refuse(mail.NotFound, "kind-not-found")
 }

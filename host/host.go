@@ -39,6 +39,7 @@ import (
 	"colporteur/store/queue"
 	"colporteur/webgateway"
 	"colporteur/webgateway/jmap"
+	"colporteur/webgateway/push"
 	"colporteur/webgateway/session"
 	"colporteur/workflow"
 	"colporteur/workflow/absence"
@@ -115,6 +116,7 @@ type Host struct {
 	JMAP        *jmap.Server
 	Sessions    *session.Service
 	Snooze      *snooze.Service
+	Push        *push.Service
 	Submissions *delivery.Submissions
 	Places      *upload.Service
 	Gateway     *webgateway.Gateway
@@ -265,6 +267,7 @@ func (h *Host) wireProtocols() {
 		Recognise: provider.Recognise, Blocked: h.blocked, Lang: h.langOf, Trace: h.traced, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay.Register()
 	h.wireJMAP(render)
+	h.wirePush()
 	h.wireOffice()
 }
 

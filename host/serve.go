@@ -132,6 +132,7 @@ func (h *Host) Run(ctx context.Context) error {
 	start("tls counts", h.Reports.TLS.Run)
 	start("reports", h.Reports.Sender.Run)
 	start("mailboxes", h.Mailboxes.Run)
+	start("push", h.Push.Run)
 	start("search", func(ctx context.Context) error {
 		return h.Mailboxes.Index(ctx, func(err error) { h.opt.Log.ErrorContext(ctx, "search index failed", "err", err) })
 	})
@@ -191,6 +192,7 @@ func (h *Host) Sweep(ctx context.Context) error {
 	_, err = h.Places.Sweep(ctx)
 	step("places", err)
 	step("sessions", h.Sessions.Sweep(ctx))
+	step("push", h.Push.Sweep(ctx))
 	step("absences", h.Absences.Sweep(ctx))
 	step("submissions", h.Submissions.Sweep(ctx, memoryAge))
 	step("uploads", h.Uploads.Sweep(ctx))

@@ -99,6 +99,9 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 		if err := h.Sessions.Removed(ctx, tx, account); err != nil {
 			return err
 		}
+		if err := h.Push.Removed(ctx, tx, account); err != nil {
+			return err
+		}
 		if err := h.Absences.Removed(ctx, tx, account); err != nil {
 			return err
 		}

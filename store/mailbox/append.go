@@ -74,7 +74,13 @@ func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID
 	if in.Shows {
 		counts = 0
 	}
-	if p.ModSeq, err = nextModSeq(ctx, tx, account, counts); err != nil {
+	next := nextModSeq
+	if !hasFlag(flags, seen) && (in.Date.IsZero() || s.now().Sub(in.Date) < fresh) {
+		next = func(ctx context.Context, tx *store.Tx, account mail.AccountID, used int64) (ModSeq, error) {
+			return nextDelivery(ctx, tx, account, to, used)
+		}
+	}
+	if p.ModSeq, err = next(ctx, tx, account, counts); err != nil {
 		return p, err
 	}
 	err = tx.QueryRow(ctx, `UPDATE mailbox SET uidnext = uidnext + 1, highest = $3, total = total + 1, unseen = unseen + $4, size = size + $5

@@ -6,6 +6,7 @@
 //	RFC 8620  core             request.go, reference.go, standard.go, session.go, problem.go
 //	          blobs            blob.go, upload.go
 //	          EventSource      event.go
+//	          PushSubscription push.go, RFC 9749; package push pushes
 //	RFC 8621  Mailbox          mailbox*.go
 //	          Thread           thread.go
 //	          Email            email*.go
@@ -24,7 +25,8 @@
 //
 // Ids are those that IMAP shows as MAILBOXID, EMAILID and THREADID (RFC 8474).
 // An account's one modseq is the state of its mailboxes, threads and emails
-// alike; what counts as a change for IMAP counts as one here. Identities and the
+// alike; what counts as a change for IMAP counts as one here. EmailDelivery has the
+// one at which unread mail last came where people look. Identities and the
 // answer of who is away have counters of their own.
 //
 // # Who may

@@ -17,8 +17,11 @@ import (
 	"colporteur/mail"
 )
 
-// pushed are the types whose state is the account's modseq.
-var pushed = []string{"Mailbox", "Thread", "Email", "EmailDelivery"}
+// pushed are the types whose state is the account's modseq; that of delivery is the
+// modseq of the last mail that is news.
+var pushed = []string{"Mailbox", "Thread", "Email", emailDelivery}
+
+const emailDelivery = "EmailDelivery"
 
 // pushedShared are those of what a member shares: each has a state of its own.
 var pushedShared = []string{"Transfer", "Album", "Photo", "Comment", "Guest"}
@@ -32,6 +35,14 @@ var personal = []struct {
 	{[]string{"Identity"}, identitiesState},
 	{[]string{"VacationResponse"}, vacationState},
 	{[]string{"AddressBook", "ContactCard"}, contactsState},
+}
+
+func allPushed() []string {
+	types := append(slices.Clone(pushed), pushedShared...)
+	for _, p := range personal {
+		types = append(types, p.types...)
+	}
+	return types
 }
 
 func identitiesState(ctx context.Context, s *Server, account mail.AccountID) (string, error) {
@@ -60,10 +71,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := r.URL.Query()
-	types := append(slices.Clone(pushed), pushedShared...)
-	for _, p := range personal {
-		types = append(types, p.types...)
-	}
+	types := allPushed()
 	if t := q.Get("types"); t != "" && t != "*" {
 		asked := strings.Split(t, ",")
 		types = slices.DeleteFunc(types, func(name string) bool { return !slices.Contains(asked, name) })
@@ -162,6 +170,13 @@ func (s *Server) news(ctx context.Context, u mail.User, accounts []mail.AccountI
 			if slices.Contains(pushed, t) {
 				of[t] = state(m)
 			}
+		}
+		if _, ok := of[emailDelivery]; ok {
+			m, err := s.Mailboxes.Delivered(ctx, a)
+			if err != nil && !mail.Is(err, mail.NotFound) {
+				return nil, err
+			}
+			of[emailDelivery] = state(m)
 		}
 		n[accountID(a)] = of
 	}

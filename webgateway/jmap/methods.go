@@ -9,7 +9,7 @@ var methods = map[string]method{"Core/echo": {usingCore, echo}}
 func init() {
 	for _, table := range []map[string]method{
 		mailboxMethods, threadMethods, emailMethods, identityMethods, submissionMethods, vacationMethods, quotaMethods,
-		contactMethods, snoozeMethods, unsubscribeMethods,
+		contactMethods, snoozeMethods, unsubscribeMethods, pushMethods,
 	} {
 		maps.Copy(methods, table)
 	}

@@ -16,6 +16,7 @@ import (
 	"colporteur/store/contact"
 	"colporteur/store/loose"
 	"colporteur/store/mailbox"
+	"colporteur/webgateway/push"
 	"colporteur/workflow/album"
 	"colporteur/workflow/link"
 	"colporteur/workflow/snooze"
@@ -45,6 +46,7 @@ type Server struct {
 	Submitter   Submitter
 	Submissions *delivery.Submissions
 	Snooze      *snooze.Service // nil puts nothing aside
+	Push        *push.Service   // nil pushes nothing
 	URL         string          // of the site, without a slash at its end
 	Hostname    string          // that our own Authentication-Results bear
 

@@ -111,6 +111,11 @@ func (s *Server) sessionOf(ctx context.Context, u mail.User) (o map[string]any, 
 	delete(primary, usingWebSocket) // it is of no account
 	here := maps.Clone(capabilities)
 	here[usingWebSocket] = map[string]any{"url": s.websocketURL(), "supportsPush": true}
+	if about, err := s.pushCapability(ctx); err != nil {
+		return nil, "", err
+	} else if about != nil {
+		here[usingPush] = about
+	}
 	base := s.URL + "/jmap/"
 	o = map[string]any{
 		"capabilities": here, "accounts": accounts,

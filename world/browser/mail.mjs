@@ -609,6 +609,46 @@ await visit('contacts', {}, async (page) => {
 
 // On the train: what was kept here is read and tidied without a line, and done when
 // it is back; signing out leaves nothing of it.
+// News of new mail with the app closed. No push service is asked by a test: the
+// browser's part of a subscription is made here, with keys of its own.
+await visit('news on this device', { permissions: ['notifications'] }, async (page, context) => {
+  await context.addInitScript(() => {
+    const fake = (url, key, keys) => ({ endpoint: url, options: { applicationServerKey: key }, toJSON: () => ({ endpoint: url, keys }), unsubscribe: async () => { localStorage.removeItem('fake'); return true; } });
+    const text = (b) => btoa(String.fromCharCode(...new Uint8Array(b))), octets = (s) => Uint8Array.from(atob(s), (c) => c.charCodeAt(0)).buffer;
+    PushManager.prototype.getSubscription = async () => { const f = JSON.parse(localStorage.getItem('fake')); return f && fake(f.url, octets(f.key), f.keys); };
+    PushManager.prototype.subscribe = async ({ userVisibleOnly, applicationServerKey: key }) => {
+      if (!userVisibleOnly || key.byteLength !== 65) throw new Error('no browser takes this');
+      const pair = await crypto.subtle.generateKey({ name: 'ECDH', namedCurve: 'P-256' }, true, ['deriveBits']);
+      const keys = { p256dh: text(await crypto.subtle.exportKey('raw', pair.publicKey)), auth: text(crypto.getRandomValues(new Uint8Array(16))) };
+      const url = `https://127.0.0.1:1/${Math.random()}`;
+      localStorage.setItem('fake', JSON.stringify({ url, key: text(key), keys }));
+      return fake(url, key.buffer, keys);
+    };
+  });
+  const have = () => page.evaluate(async () => {
+    const r = await fetch('/jmap/api', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ using: ['urn:ietf:params:jmap:core'], methodCalls: [['PushSubscription/get', { ids: null }, '0']] }) });
+    return (await r.json()).methodResponses[0][1].list;
+  });
+  await enter(page, site.ann);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await page.getByRole('link', { name: 'Moi' }).click();
+  const on = page.getByLabel('Me prévenir quand un message arrive');
+  want(!await on.isChecked(), 'the device rings before anybody asked');
+  await on.check();
+  await page.getByText('Cet appareil vous préviendra.').waitFor();
+  await check(page, 'news on this device');
+  await page.screenshot({ path: join(site.shots, 'm-push.png') });
+  const made = await have();
+  want(made.length === 1 && made[0].types.join() === 'EmailDelivery' && made[0].deviceClientId !== '', 'subscribed:', JSON.stringify(made));
+  const renewed = page.waitForResponse((r) => r.request().postData()?.includes('PushSubscription/set'));
+  await page.reload();
+  want((await (await renewed).json()).methodResponses[0][1].updated?.[made[0].id] !== undefined, 'it is not renewed when the app opens');
+  await page.getByLabel('Me prévenir quand un message arrive').uncheck();
+  await page.waitForFunction(() => !localStorage.getItem('fake') && !localStorage.getItem('colporteur:push'));
+  for (let i = 0; i < 50 && (await have()).length > 0; i++) await page.waitForTimeout(100);
+  want((await have()).length === 0, 'turned off, it is still subscribed');
+});
+
 await visit('offline train', {}, async (page, context) => {
   await enter(page, site.ann);
   await page.locator('.row').first().waitFor();

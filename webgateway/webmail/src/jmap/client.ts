@@ -42,13 +42,16 @@ export class Client {
 
   /** Sends calls together; a failure of any is thrown. */
   async calls(...calls: Call[]): Promise<any[]> {
-    const body = JSON.stringify({ using: this.#using, methodCalls: calls.map(([name, args, id], i) => [name, { accountId: this.account, ...args }, id ?? String(i)]) });
+    const body = JSON.stringify({ using: this.#using, methodCalls: calls.map(([name, args, id], i) => [name, this.#whole(name, args), id ?? String(i)]) });
     const answer = await (await this.#fetch(here(this.session.apiUrl), { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })).json();
     return answer.methodResponses.map(([name, args]: [string, any]) => {
       if (name === 'error') throw new MethodError(args.type, args.description ?? '');
       return args;
     });
   }
+
+  // Where news are pushed to is of whoever is signed in, of no account (RFC 8620 §7.2).
+  #whole(name: string, args: Args): Args { return name.startsWith('PushSubscription/') ? args : { accountId: this.account, ...args }; }
 
   async call(name: string, args: Args): Promise<any> { return (await this.calls([name, args]))[0]; }
 

@@ -4,6 +4,7 @@ import { Client, MethodError, Offline, type Args, type Id, type Session } from '
 import { fullProperties, rowProperties, type Email, type Mailbox } from '../jmap/types';
 import { count, t } from '../i18n';
 import { kept, patched } from '../offline/kept.svelte';
+import { push } from '../offline/push.svelte';
 import type { MailPlace } from '../route.svelte';
 import { count as laterCount, t as later, said as saidLater } from './later';
 import { filterOf } from './search';
@@ -53,6 +54,7 @@ export class Box {
     if (this.client.has('urn:ietf:params:jmap:quota')) void this.try(async () => { this.room = (await this.client.call('Quota/get', { ids: null })).list[0] ?? null; });
     this.client.watch(['Email', 'Mailbox'], (now) => { if (now.Email && now.Email !== this.#state) void this.refresh(); });
     void kept.sync(this.client);
+    void push.renew(this.client);
     addEventListener('online', () => void kept.sync(this.client).then(() => this.refresh()));
     addEventListener('offline', () => { this.online = false; });
   }
