@@ -66,6 +66,9 @@ type Service struct {
 	// Changed runs after a member was suspended, removed or got another
 	// password: open sessions of theirs are cut. May be nil.
 	Changed func(u mail.UserID)
+	// Renewed runs inside the transaction that changes identities: programs that
+	// listen are told of it after its commit. May be nil.
+	Renewed func(tx *store.Tx, account mail.AccountID)
 
 	once     sync.Once
 	key      []byte

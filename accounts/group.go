@@ -209,6 +209,27 @@ func (s *Service) Groups(ctx context.Context, u mail.UserID) (all []mail.Account
 	return all, kinded(err)
 }
 
+// GroupsOf are the groups that a member is in, by address; who else is in them is
+// not read.
+func (s *Service) GroupsOf(ctx context.Context, u mail.UserID) (all []Group, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		all = nil
+		rows, err := tx.Query(ctx, `SELECT g.account, g.address, g.name FROM group_account g JOIN group_member m ON m.account = g.account WHERE m.member = $1 ORDER BY g.address`, int64(u))
+		return store.Each(rows, err, func(scan func(...any) error) (err error) {
+			var g Group
+			var text string
+			if err = scan(&g.Account, &text, &g.Name); err != nil {
+				return err
+			}
+			if g.Address, err = mail.ParseAddress(text); err == nil {
+				all = append(all, g)
+			}
+			return err
+		})
+	})
+	return all, kinded(err)
+}
+
 // AccountOf implements mailbox.People.
 func (s *Service) AccountOf(ctx context.Context, a mail.Address) (account mail.AccountID, err error) {
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {

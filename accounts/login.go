@@ -85,7 +85,7 @@ func (s *Service) login(ctx context.Context, l *login, key, password, from strin
 	}
 	digest := s.mac("login", key, password)
 	if by, ok := s.logins.get(digest, s.now()); ok && l.admits(by) {
-		return l.user()
+		return s.by(l, by)
 	}
 	leave, err := s.enter(ctx, l)
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *Service) login(ctx context.Context, l *login, key, password, from strin
 		return mail.User{}, mail.Refuse(mail.RateLimited, "accounts-too-many-logins")
 	}
 	if by, ok := s.logins.get(digest, s.now()); ok && l.admits(by) {
-		return l.user()
+		return s.by(l, by)
 	}
 	// Both are computed for everybody, whoever exists and has whatever.
 	salt := l.salt
@@ -122,7 +122,20 @@ func (s *Service) login(ctx context.Context, l *login, key, password, from strin
 	if l.member.Suspended.IsZero() {
 		s.logins.put(digest, by, s.now())
 	}
-	return l.user()
+	return s.by(l, by)
+}
+
+// by is the member with what they signed in with.
+func (s *Service) by(l *login, by string) (mail.User, error) {
+	u, err := l.user()
+	if err == nil {
+		second := l.member.Second
+		if by != l.password {
+			second = time.Time{}
+		}
+		u.Credential = s.credential(by, second)
+	}
+	return u, err
 }
 
 func authFailed() error { return mail.Refuse(mail.AuthFailed, "accounts-wrong") }

@@ -110,6 +110,7 @@ func (s *Service) Update(ctx context.Context, id mail.UserID, u Update) (Member,
 		if m, err = s.byID(ctx, tx, id); err != nil {
 			return err
 		}
+		was := m.Name
 		if u.Name != nil {
 			m.Name = clean(*u.Name)
 		}
@@ -130,6 +131,11 @@ func (s *Service) Update(ctx context.Context, id mail.UserID, u Update) (Member,
 		}
 		if _, err := tx.Exec(ctx, `UPDATE account SET quota = $1 WHERE id = $2`, m.Quota, int64(m.Account)); err != nil {
 			return err
+		}
+		if m.Name != was {
+			if err := s.renamed(ctx, tx, m.Account); err != nil {
+				return err
+			}
 		}
 		_, err = tx.Exec(ctx, `UPDATE member SET name = $1, lang = $2, plan = $3 WHERE id = $4`, m.Name, m.Lang, m.Plan, int64(id))
 		return err
@@ -189,12 +195,14 @@ func (s *Service) Remove(ctx context.Context, id mail.UserID) error {
 		for _, q := range []string{`DELETE FROM app_password WHERE member = $1`, `DELETE FROM known_client WHERE member = $1`,
 			`DELETE FROM group_member WHERE member = $1`, `DELETE FROM outside_address WHERE member = $1`,
 			`DELETE FROM secret_address WHERE member = $1`, `DELETE FROM device_link WHERE member = $1`,
-			`DELETE FROM second_factor WHERE member = $1`, `DELETE FROM recovery_code WHERE member = $1`, `DELETE FROM member WHERE id = $1`} {
+			`DELETE FROM second_factor WHERE member = $1`, `DELETE FROM recovery_code WHERE member = $1`,
+			`DELETE FROM picture_sender WHERE member = $1`,
+			`DELETE FROM member WHERE id = $1`} {
 			if _, err := tx.Exec(ctx, q, int64(id)); err != nil {
 				return err
 			}
 		}
-		for _, q := range []string{`DELETE FROM address WHERE account = $1`, `DELETE FROM account WHERE id = $1`} {
+		for _, q := range []string{`DELETE FROM identity WHERE account = $1`, `DELETE FROM address WHERE account = $1`, `DELETE FROM account WHERE id = $1`} {
 			if _, err := tx.Exec(ctx, q, int64(m.Account)); err != nil {
 				return err
 			}

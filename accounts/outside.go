@@ -88,6 +88,21 @@ func (s *Service) ByOutside(ctx context.Context, a mail.Address) (Member, error)
 	return s.whose(ctx, `SELECT member FROM outside_address WHERE key = $1`, store.Clean(a.Key()))
 }
 
+// Theirs says whether an address is a member's alone, here or elsewhere.
+func (s *Service) Theirs(ctx context.Context, id mail.UserID, a mail.Address) (bool, error) {
+	switch err := s.MaySend(ctx, id, a); {
+	case err == nil:
+		return true, nil
+	case mail.KindOf(err).Temporary():
+		return false, err
+	}
+	m, err := s.ByOutside(ctx, a)
+	if mail.Is(err, mail.NotFound) {
+		return false, nil
+	}
+	return m.ID == id, err
+}
+
 // whose is the member that a query finds.
 func (s *Service) whose(ctx context.Context, query string, arg any) (m Member, err error) {
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {

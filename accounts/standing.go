@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -40,4 +41,33 @@ func (s *Service) stamp(phc string, second time.Time) []byte {
 	}
 	sum := s.mac(parts...)
 	return sum[:16]
+}
+
+// credential names a password by its hash, the member's own, which is another one
+// when a code is asked for too, or an app password, which none is asked for with.
+func (s *Service) credential(hash string, second time.Time) string {
+	return "password " + hex.EncodeToString(s.stamp(hash, second))
+}
+
+// Holds is the member as long as what they signed in with, their own password or an
+// app password, is still theirs. Kinds: NotFound, Suspended.
+func (s *Service) Holds(ctx context.Context, id mail.UserID, credential string) (mail.User, error) {
+	u, stamp, err := s.Standing(ctx, id)
+	if err != nil {
+		return u, err
+	}
+	u.Credential = credential
+	if credential == "password "+hex.EncodeToString(stamp) {
+		return u, nil
+	}
+	apps, err := s.AppPasswords(ctx, id)
+	if err != nil {
+		return u, err
+	}
+	for _, a := range apps {
+		if credential == s.credential(string(a.storedKey), time.Time{}) {
+			return u, nil
+		}
+	}
+	return mail.User{}, mail.Refuse(mail.NotFound, "kind-not-found")
 }

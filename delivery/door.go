@@ -24,6 +24,7 @@ import (
 	"colporteur/mail"
 	"colporteur/store"
 	"colporteur/store/blob"
+	"colporteur/store/contact"
 	"colporteur/store/mailbox"
 	"colporteur/store/message"
 	"colporteur/store/queue"
@@ -51,9 +52,11 @@ type Door struct {
 	Mailboxes *mailbox.Store
 	Queue     *queue.Queue
 	Directory Directory
-	Quotas    Quotas    // nil: nothing limits what members file in mailboxes of others
-	Lightener Lightener // nil: every mail leaves as it is
-	Outsiders Outsiders // nil: programs take mail of who signed in alone
+	Quotas    Quotas         // nil: nothing limits what members file in mailboxes of others
+	Lightener Lightener      // nil: every mail leaves as it is
+	Outsiders Outsiders      // nil: programs take mail of who signed in alone
+	Absences  Absences       // nil: nobody is ever away
+	Contacts  *contact.Store // remembers whom members write to; nil does not
 
 	// Judge is asked about mail from outside; nil believes nothing and says nothing.
 	Judge      Judge

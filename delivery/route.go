@@ -225,10 +225,16 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 			return err
 		}
 	}
+	answers, err := d.absences(ctx, env, head, s, rt.mailboxes)
+	if err != nil {
+		return err
+	}
+	jobs = append(jobs, answers...)
 	came, err := d.wayIn(env, head, s)
 	if err != nil {
 		return err
 	}
+	wrote := d.wroteTo(env, s)
 	return d.DB.Write(ctx, func(tx *store.Tx) error {
 		if env.Once != "" {
 			n, err := tx.Exec(ctx, `INSERT INTO accepted_once (key, at) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING`,
@@ -257,6 +263,11 @@ func (d *Door) commit(ctx context.Context, env *mail.Envelope, head *header, s *
 		}
 		for _, j := range jobs {
 			if _, _, err := d.Queue.Add(ctx, tx, j); err != nil {
+				return err
+			}
+		}
+		if len(wrote) > 0 {
+			if err := d.Contacts.Wrote(ctx, tx, env.User.Account, wrote); err != nil {
 				return err
 			}
 		}

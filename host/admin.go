@@ -8,6 +8,7 @@ import (
 
 	"colporteur/locale"
 	"colporteur/mail"
+	"colporteur/office"
 	"colporteur/smtp/relay"
 	"colporteur/smtp/relay/provider"
 	"colporteur/store"
@@ -92,6 +93,7 @@ func (h *Host) blocked(ctx context.Context, d relay.Diagnosis, server, reply str
 	if who == "" {
 		who = server
 	}
+	h.refused(ctx, office.Refusing{Who: who, Scope: d.Scope, Server: server, Form: d.Form})
 	subject, paragraphs := provider.Letter(d, c)
 	h.warnAdmin(ctx, "", "refused "+who+" "+d.Scope+" "+h.opt.Now().Format(time.DateOnly), subject, paragraphs...)
 }

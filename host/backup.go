@@ -158,7 +158,12 @@ func Backup(ctx context.Context, cfg *config.Config, key []byte, dest, version s
 	if m.SHA256, err = sum(database); err != nil {
 		return nil, err
 	}
-	return m, m.write(dest)
+	if err := m.write(dest); err != nil {
+		return m, err
+	}
+	// The backup is whole, whether or not the host can write that down: its disk may be full.
+	h.Office.BackedUp(ctx)
+	return m, nil
 }
 
 // write makes the backup one: everything it speaks of is durable before.

@@ -87,6 +87,9 @@ func TestABackupIsTheHostOnBothDatabases(t *testing.T) {
 			if made.Members != 1 || made.Emails != 2 || made.Blobs != 3 || made.Files != 1 || made.Incomplete != nil {
 				t.Errorf("the manifest: %+v", made)
 			}
+			if at, err := h.Office.LastBackup(t.Context()); err != nil || at.IsZero() {
+				t.Errorf("the host does not know of its backup: %v", err)
+			}
 			take(t, h, ann, "ann@home.test", 100_000) // later than the backup
 			if err := h.DB.Close(); err != nil {
 				t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"colporteur/accounts"
@@ -24,20 +25,24 @@ import (
 	"colporteur/imap"
 	"colporteur/locale"
 	"colporteur/mail"
+	"colporteur/office"
 	"colporteur/smtp"
 	"colporteur/smtp/relay"
 	"colporteur/smtp/relay/provider"
 	"colporteur/smtp/relay/secure"
 	"colporteur/store"
 	"colporteur/store/blob"
+	"colporteur/store/contact"
 	"colporteur/store/loose"
 	"colporteur/store/mailbox"
 	"colporteur/store/message"
 	"colporteur/store/queue"
 	"colporteur/webgateway"
 	"colporteur/webgateway/jmap"
+	"colporteur/webgateway/push"
 	"colporteur/webgateway/session"
 	"colporteur/workflow"
+	"colporteur/workflow/absence"
 	"colporteur/workflow/album"
 	"colporteur/workflow/ask"
 	"colporteur/workflow/folder"
@@ -45,6 +50,7 @@ import (
 	"colporteur/workflow/link"
 	"colporteur/workflow/notify"
 	"colporteur/workflow/outgoing"
+	"colporteur/workflow/snooze"
 	"colporteur/workflow/tidy"
 	"colporteur/workflow/transfer"
 	"colporteur/workflow/trust"
@@ -60,7 +66,11 @@ type Options struct {
 	DNS          *dns.Client // nil: as the configuration says
 	Now          func() time.Time
 	Log          *slog.Logger
-	Hurry        bool // pictures are not the last thing the machine does: for one that is never idle, of tests
+	// Certificate is what lies on the disk for a name that leads here, for whoever
+	// looks after it; nil: nothing is said about certificates.
+	Certificate func(name string) (*tls.Certificate, error)
+	Version     string // of the program
+	Hurry       bool   // pictures are not the last thing the machine does: for one that is never idle, of tests
 }
 
 // Certificates fetches certificates from an authority (RFC 8555) and renews them.
@@ -100,16 +110,22 @@ type Host struct {
 	Trust       *trust.Service
 	Outgoing    *outgoing.Service
 	Tidy        *tidy.Service
+	Absences    *absence.Service
 	Uploads     *loose.Store
+	Contacts    *contact.Store
 	JMAP        *jmap.Server
 	Sessions    *session.Service
+	Snooze      *snooze.Service
+	Push        *push.Service
 	Submissions *delivery.Submissions
 	Places      *upload.Service
 	Gateway     *webgateway.Gateway
 	Keys        *keyring.Ring
+	Office      *office.Service
 	Records     *records.Publisher // nil when nobody takes our updates of the DNS
 
 	opt       Options
+	refusing  atomic.Bool // a provider may be refusing us: what it takes is news
 	listeners []listener
 }
 
@@ -132,6 +148,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Host, error) {
 		return nil, fmt.Errorf("the master key has %d bytes, not 32", len(opt.Key))
 	}
 	h := &Host{Config: cfg, opt: opt}
+	h.refusing.Store(true) // since before the start, perhaps
 	var err error
 	if h.DB, err = store.Open(ctx, cfg.DatabaseURL(), opt.Log); err != nil {
 		return nil, err
@@ -190,13 +207,16 @@ func (h *Host) wireStore() {
 	h.Messages = &message.Store{DB: h.DB, Blobs: h.Blobs, Now: h.opt.Now}
 	h.Mailboxes = &mailbox.Store{DB: h.DB, Messages: h.Messages, Now: h.opt.Now}
 	h.Uploads = &loose.Store{DB: h.DB, Blobs: h.Blobs, Now: h.opt.Now}
+	h.Contacts = &contact.Store{DB: h.DB, Blobs: h.Blobs, Changed: h.Mailboxes.Renewed, Now: h.opt.Now}
 	h.Queue = &queue.Queue{DB: h.DB, Now: h.opt.Now, Log: h.opt.Log}
+	h.Office = &office.Service{DB: h.DB, Now: h.opt.Now}
 	h.Trace = &delivery.Trace{DB: h.DB, Now: h.opt.Now}
 	// Who names a blob, and who a message: the sweepers keep what these know.
 	h.Blobs.Named = append([]string{
 		`SELECT 1 FROM message WHERE blob = $1`,
 		`SELECT 1 FROM segment WHERE blob = $1`,
 		loose.Named,
+		contact.Named,
 	}, workflow.BlobNamed...)
 	h.Messages.Named = append([]string{
 		`SELECT 1 FROM email WHERE message = $1`,
@@ -207,7 +227,7 @@ func (h *Host) wireStore() {
 func (h *Host) wireAccounts(context.Context) error {
 	h.Accounts = &accounts.Service{DB: h.DB, Hostname: h.Config.Hostname, ProgramsPage: h.Config.Web.URL + "/account/programs", Key: subkey(h.opt.Key, "login"), Now: h.opt.Now, Log: h.opt.Log,
 		Created: h.Mailboxes.CreateAccount, CreatedGroup: h.Mailboxes.CreateGroup, Regrouped: h.Mailboxes.Regrouped,
-		Removed: h.Mailboxes.DeleteAccount}
+		Removed: h.Mailboxes.DeleteAccount, Renewed: h.Mailboxes.Renewed}
 	h.Mailboxes.People = h.Accounts
 	h.Accounts.Programs = func(local string) (string, bool) {
 		if slices.Contains(report.ReportWords, local) {
@@ -219,7 +239,7 @@ func (h *Host) wireAccounts(context.Context) error {
 		h.SMTP.Cut(u)
 		h.IMAP.Cut(u)
 	}
-	h.Door = &delivery.Door{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Mailboxes: h.Mailboxes, Queue: h.Queue,
+	h.Door = &delivery.Door{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Mailboxes: h.Mailboxes, Queue: h.Queue, Contacts: h.Contacts,
 		Directory: h.Accounts, Quotas: h.Accounts, Hostname: h.Config.Hostname, Message: int64(h.Config.Limits.Message),
 		Drop: int64(h.Config.Limits.Drop), WebURL: h.Config.Web.URL, Now: h.opt.Now, Log: h.opt.Log,
 		ReturnKey: subkey(h.opt.Key, "return path"), Forwarders: h.Config.Origin.Forwarders}
@@ -244,9 +264,11 @@ func (h *Host) wireProtocols() {
 	h.Relay = &relay.Relay{Queue: h.Queue, Messages: h.Messages, Resolver: h.opt.DNS, Door: h.Door, Hostname: cfg.Hostname,
 		Port: cfg.Relay.Port, AllowPrivate: cfg.Relay.AllowPrivate, Smarthost: cfg.Relay.Smarthost,
 		Policies: h.Policies, TLSResult: h.Reports.session, Sign: h.sign,
-		Recognise: provider.Recognise, Blocked: h.blocked, Lang: h.langOf, Trace: h.Trace.Add, Now: h.opt.Now, Log: h.opt.Log}
+		Recognise: provider.Recognise, Blocked: h.blocked, Lang: h.langOf, Trace: h.traced, Now: h.opt.Now, Log: h.opt.Log}
 	h.Relay.Register()
 	h.wireJMAP(render)
+	h.wirePush()
+	h.wireOffice()
 }
 
 // langOf is the language of a member; of anybody else it is not known.

@@ -30,24 +30,29 @@ func (h *Host) wireUpload(post *workflow.Post) {
 	}
 }
 
-// placeRoom is how much more the owner of a place may keep: mail, transfers and
-// albums together stay within the account's quota.
+// placeRoom is how much more the owner of a place may keep.
 func (h *Host) placeRoom(ctx context.Context, p *upload.Place) (int64, error) {
-	limit, err := h.Accounts.Quota(ctx, p.Account)
+	return h.room(ctx, p.Account, p.Member)
+}
+
+// room is how much more a member may keep: mail, transfers and albums together
+// stay within the account's quota.
+func (h *Host) room(ctx context.Context, account mail.AccountID, member mail.UserID) (int64, error) {
+	limit, err := h.Accounts.Quota(ctx, account)
 	if err != nil || limit == 0 {
 		return math.MaxInt64, err
 	}
-	left, err := h.Mailboxes.Usage(ctx, p.Account)
+	left, err := h.Mailboxes.Usage(ctx, account)
 	if err != nil {
 		return 0, err
 	}
 	left = limit - left
-	albums, err := h.Albums.Size(ctx, p.Member)
+	albums, err := h.Albums.Size(ctx, member)
 	if err != nil {
 		return 0, err
 	}
 	left -= albums
-	ts, err := h.Transfers.ListByMember(ctx, p.Member)
+	ts, err := h.Transfers.ListByMember(ctx, member)
 	for _, t := range ts {
 		left -= t.Size()
 	}

@@ -47,6 +47,7 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	h.Mux = &workflow.Mux{DB: h.DB, Blobs: h.Blobs, Messages: h.Messages, Post: post, Trace: h.Trace.Note, Now: now, Log: log}
 	h.Notify = &notify.Service{DB: h.DB, Links: h.Links, Post: post, Key: subkey(h.opt.Key, "place"), Now: now, Log: log}
 	h.Transfers.Notify = h.Notify
+	h.Transfers.Changed, h.Albums.Changed = h.Mailboxes.Renewed, h.Mailboxes.Renewed
 	h.Albums.Notify, h.Albums.Queue = h.Notify, h.Queue
 	h.Questions = &ask.Service{DB: h.DB, Links: h.Links, Post: post, To: map[string]ask.Answered{}, Now: now, Log: log}
 	h.wireOutgoing(post)
@@ -54,10 +55,11 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 	h.wireFolders(post)
 	h.wireGazette()
 	h.wireTidy(post)
+	h.wireAbsence()
 	doubts := &vouch.Service{DB: h.DB, Links: h.Links, Mux: h.Mux, Asker: h.Questions, Now: now, Log: log}
 	h.Questions.To[vouch.Question] = doubts
 	check := &verify.Service{DB: h.DB, Mailboxes: h.Mailboxes, DNS: h.opt.DNS, Hostname: h.Config.Hostname, Now: now, Log: log}
-	guide := &trust.Service{Guide: &workflow.Guide{Site: url}}
+	guide := &trust.Service{Guide: &workflow.Guide{Site: url, Words: h.houseWords}}
 	h.Trust = guide
 	h.wireTrust()
 	post.Secret = h.Accounts.Secret
@@ -97,7 +99,16 @@ func (h *Host) wireWorkflow(ctx context.Context) error {
 		if err := h.Sessions.Removed(ctx, tx, account); err != nil {
 			return err
 		}
+		if err := h.Push.Removed(ctx, tx, account); err != nil {
+			return err
+		}
+		if err := h.Absences.Removed(ctx, tx, account); err != nil {
+			return err
+		}
 		if err := h.Submissions.Removed(ctx, tx, account); err != nil {
+			return err
+		}
+		if err := h.Contacts.Removed(ctx, tx, account); err != nil {
 			return err
 		}
 		if err := h.Uploads.Removed(ctx, tx, account); err != nil {

@@ -20,6 +20,10 @@ type User struct {
 	Address Address // the primary one
 	Name    string  // display name, may be empty
 	Lang    string  // "fr" or "en"
+
+	// Credential names what they signed in with, so that what they leave behind can
+	// end with it. It is no secret; "" when nobody signed in.
+	Credential string
 }
 
 // Client is the other end of a connection.

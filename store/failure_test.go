@@ -64,7 +64,7 @@ func addBlob(t *testing.T, db *store.DB, size int) error {
 }
 
 func TestFullDiskIsSaidAndHealsByItself(t *testing.T) {
-	dir := smallDisk(t, "2m")
+	dir := smallDisk(t, "3m") // an empty one and its WAL take two
 	db := storetest.Open(t, "sqlite:"+filepath.Join(dir, "db"))
 	if err := db.Write(t.Context(), func(tx *store.Tx) error { return addDomain(t.Context(), tx, "before.test") }); err != nil {
 		t.Fatal(err)

@@ -15,7 +15,9 @@ import (
 
 	"colporteur/locale"
 	"colporteur/mail"
+	"colporteur/office"
 	"colporteur/webgateway/account"
+	"colporteur/webgateway/admin"
 	"colporteur/webgateway/ask"
 	"colporteur/webgateway/autoconfig"
 	"colporteur/webgateway/jmap"
@@ -39,7 +41,9 @@ type Gateway struct {
 	JMAP     *jmap.Server
 	Doors    *session.Pages
 	Webmail  *webmail.Webmail
-	Account  *account.Pages // nil: members cannot look after their account in a browser
+	Account  *account.Pages  // nil: members cannot look after their account in a browser
+	Admin    *admin.Pages    // nil: there are no pages for whoever runs the host
+	Office   *office.Service // nil: the house has no words of its own
 	// Autoconfig tells mail programs where to connect; nil tells nothing.
 	Autoconfig *autoconfig.Server
 	Pages      *page.Pages
@@ -81,6 +85,9 @@ func (g *Gateway) Handler() http.Handler {
 	}
 	if g.Upload != nil {
 		g.Upload.Routes(mux)
+	}
+	if g.Admin != nil {
+		g.Admin.Routes(mux)
 	}
 	if g.JMAP != nil {
 		g.JMAP.Routes(mux)
@@ -147,8 +154,29 @@ func (g *Gateway) plain(w http.ResponseWriter, r *http.Request, name, title, mem
 	if v.Lang == "en" {
 		drop, album = "send", "album+holidays"
 	}
-	v.Data = map[string]any{"Host": g.Hostname, "Member": member, "Drop": drop + "@" + domain, "Album": album + "@" + domain, "Webmail": g.Webmail != nil && webmail.Built()}
+	house, err := g.house(r.Context(), v.Lang)
+	if err != nil {
+		return err
+	}
+	if name == "home.html" && house.Name != "" {
+		v.Title = house.Name
+	}
+	v.Data = map[string]any{"House": house, "Host": g.Hostname, "Member": member, "Drop": drop + "@" + domain, "Album": album + "@" + domain, "Webmail": g.Webmail != nil && webmail.Built()}
 	return g.Pages.Write(w, http.StatusOK, name, v)
+}
+
+// house is what whoever runs the host wants to say at its door.
+type house struct {
+	Name, Contact string
+	Front, Help   []office.Block
+}
+
+func (g *Gateway) house(ctx context.Context, lang string) (house, error) {
+	if g.Office == nil {
+		return house{}, nil
+	}
+	c, err := g.Office.Settings(ctx)
+	return house{c.Name, c.Contact, office.Blocks(c.Front.In(lang)), office.Blocks(c.Help.In(lang))}, err
 }
 
 func (g *Gateway) health(w http.ResponseWriter, r *http.Request) {

@@ -65,9 +65,9 @@ func (p *Post) compose(ctx context.Context, n *Notice) (io.Reader, error) {
 	if n.Replied {
 		c.Auto = "auto-replied"
 	}
-	if c.InReplyTo = headerSafe(n.InReplyTo); c.InReplyTo != "" {
+	if c.InReplyTo = SafeID(n.InReplyTo); c.InReplyTo != "" {
 		for _, r := range n.References {
-			c.References = append(c.References, headerSafe(r))
+			c.References = append(c.References, SafeID(r))
 		}
 	}
 	var b bytes.Buffer
@@ -120,8 +120,8 @@ func mailbox(name string, a mail.Address) mail.Mailbox {
 	return mail.Mailbox{Name: name, Addr: a.String()}
 }
 
-// headerSafe is a message id of a stranger's that may stand in a field of ours.
-func headerSafe(id string) string {
+// SafeID is a message id of a stranger's that may stand in a field of ours.
+func SafeID(id string) string {
 	for _, r := range id {
 		if r <= ' ' || r >= 0x7f || r == '<' || r == '>' {
 			return ""

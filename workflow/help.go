@@ -12,6 +12,8 @@ import (
 // its reader's.
 type Guide struct {
 	Site string // address of the website, may be empty
+	// Words is what the house itself says to a member first, in paragraphs; nil: nothing.
+	Words func(ctx context.Context, lang string) []string
 }
 
 var _ Processor = (*Guide)(nil)
@@ -26,6 +28,11 @@ var (
 func (g *Guide) Process(ctx context.Context, in *Inbound) error {
 	p := locale.For(in.Lang())
 	l := letter.Letter{Heading: p.T("workflow-guide-title")}
+	if g.Words != nil {
+		for _, w := range g.Words(ctx, p.Lang) {
+			l.Quote(w)
+		}
+	}
 	l.Items(guided(p, addresses, "@"+in.Address.Domain))
 	l.Para(p.T("workflow-guide-guests")).Para(p.T("workflow-guide-words"))
 	l.Items(guided(p, said, ""))

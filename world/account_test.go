@@ -24,8 +24,8 @@ import (
 	"colporteur/world"
 )
 
-// press posts a form of the account's pages and follows where it leads.
-func (b *browser) press(s *world.Server, path string, form url.Values, want int, words ...string) string {
+// posts sends a form of the account's pages and follows where it leads.
+func (b *browser) posts(s *world.Server, path string, form url.Values, want int, words ...string) string {
 	b.t.Helper()
 	if form == nil {
 		form = url.Values{}
@@ -100,13 +100,13 @@ func TestMembersChangeTheirNameLanguageAndPassword(t *testing.T) {
 	ann := home.Member("ann")
 	here, library := newBrowser(t).enter(home, ann), newBrowser(t).enter(home, ann)
 	here.sees(home, "/account", "Votre compte", "ann@home.test", "Il n'y a pas de limite")
-	here.press(home, "/account", url.Values{"name": {"Anne <b>"}, "lang": {"en"}}, 200, "Saved.", "Anne &lt;b&gt;")
-	here.press(home, "/account", url.Values{"name": {strings.Repeat("x", 201)}, "lang": {"fr"}}, 422, "200")
-	here.press(home, "/account", url.Values{"name": {"Anne"}, "lang": {"xx"}}, 400)
+	here.posts(home, "/account", url.Values{"name": {"Anne <b>"}, "lang": {"en"}}, 200, "Saved.", "Anne &lt;b&gt;")
+	here.posts(home, "/account", url.Values{"name": {strings.Repeat("x", 201)}, "lang": {"fr"}}, 422, "200")
+	here.posts(home, "/account", url.Values{"name": {"Anne"}, "lang": {"xx"}}, 400)
 
 	change := func(old, fresh, again string, want int, words ...string) {
 		t.Helper()
-		here.press(home, "/account/password", url.Values{"old": {old}, "new": {fresh}, "again": {again}}, want, words...)
+		here.posts(home, "/account/password", url.Values{"old": {old}, "new": {fresh}, "again": {again}}, want, words...)
 	}
 	change("wrong", "quatre mots au hasard", "quatre mots au hasard", 422, "not your password")
 	change(ann.Password, "quatre mots au hasard", "quatre mots", 422, "not the same")
@@ -145,18 +145,18 @@ func TestNobodyReachesAnothersAccountNorPressesItsButtonsFromElsewhere(t *testin
 	if body := annB.sees(home, "/account/programs"); strings.Contains(body, "son telephone") {
 		t.Error("Ann sees Bob's app passwords")
 	}
-	annB.press(home, fmt.Sprintf("/account/programs/%d/remove", apps[0].ID), nil, 404)
+	annB.posts(home, fmt.Sprintf("/account/programs/%d/remove", apps[0].ID), nil, 404)
 	bobB.sees(home, "/account/programs", "son telephone")
 	id := regexp.MustCompile(`/account/sessions/(\d+)/end`).FindStringSubmatch(newBrowser(t).enter(home, bob).sees(home, "/account/sessions"))
-	annB.press(home, "/account/sessions/"+id[1]+"/end", nil, 200)
-	annB.press(home, "/account/sessions/others/end", nil, 200)
+	annB.posts(home, "/account/sessions/"+id[1]+"/end", nil, 200)
+	annB.posts(home, "/account/sessions/others/end", nil, 200)
 	bobB.reads(home, true, "after Ann's presses")
 	if err := home.DB.Write(t.Context(), func(tx *store.Tx) error {
 		return home.Accounts.AddOutside(t.Context(), tx, bob.Account.ID, mail.MustAddress("bob@work.test"))
 	}); err != nil {
 		t.Fatal(err)
 	}
-	annB.press(home, "/account/addresses/remove", url.Values{"address": {"bob@work.test"}}, 404)
+	annB.posts(home, "/account/addresses/remove", url.Values{"address": {"bob@work.test"}}, 404)
 	bobB.sees(home, "/account/addresses", "bob@work.test")
 
 	stranger := newBrowser(t)
@@ -192,8 +192,8 @@ func TestAnAppPasswordIsShownOnceAndGone(t *testing.T) {
 	ann := home.Member("ann")
 	listening(home)
 	b := newBrowser(t).enter(home, ann)
-	b.press(home, "/account/programs", url.Values{"name": {"  "}}, 422)
-	made := secretOf(t, b.press(home, "/account/programs", url.Values{"name": {"Téléphone"}}, 200, "Téléphone", "que cette fois", "port 993", "port 465"))
+	b.posts(home, "/account/programs", url.Values{"name": {"  "}}, 422)
+	made := secretOf(t, b.posts(home, "/account/programs", url.Values{"name": {"Téléphone"}}, 200, "Téléphone", "que cette fois", "port 993", "port 465"))
 	if why := imapIn(t, home, ann.Address, made); why != "" {
 		t.Errorf("it opens nothing: %s", why)
 	}
@@ -202,7 +202,7 @@ func TestAnAppPasswordIsShownOnceAndGone(t *testing.T) {
 		t.Error("it is shown again")
 	}
 	path := regexp.MustCompile(`/account/programs/\d+/remove`).FindString(body)
-	b.press(home, path, nil, 200, "ne fonctionne plus")
+	b.posts(home, path, nil, 200, "ne fonctionne plus")
 	if why := imapIn(t, home, ann.Address, made); why == "" {
 		t.Error("it opens the door after its end")
 	}
@@ -219,7 +219,7 @@ func TestBrowsersAreListedAndSignedOut(t *testing.T) {
 	if len(ends) != 2 {
 		t.Fatalf("%d can be signed out, want the two others:\n%s", len(ends), body)
 	}
-	here.press(home, "/account/sessions/"+ends[0][1]+"/end", nil, 200, "est déconnecté")
+	here.posts(home, "/account/sessions/"+ends[0][1]+"/end", nil, 200, "est déconnecté")
 	left := 0
 	for _, b := range []*browser{one, two} {
 		if code, _, _ := b.do(home, "GET", "/account", nil); code == http.StatusOK {
@@ -229,7 +229,7 @@ func TestBrowsersAreListedAndSignedOut(t *testing.T) {
 	if left != 1 {
 		t.Errorf("%d of two others are signed in", left)
 	}
-	here.press(home, "/account/sessions/others/end", nil, 200, "Tous les autres")
+	here.posts(home, "/account/sessions/others/end", nil, 200, "Tous les autres")
 	one.reads(home, false, "one")
 	two.reads(home, false, "two")
 	here.reads(home, true, "this one")
@@ -245,8 +245,8 @@ func TestAMemberSetsUpASecondFactorAndComesInWithIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.press(home, "/account/code/begin", url.Values{"password": {"wrong"}}, 422, "pas votre mot de passe")
-	body := b.press(home, "/account/code/begin", url.Values{"password": {ann.Password}}, 200, "<svg", "otpauth://totp/mail.home.test:ann@home.test")
+	b.posts(home, "/account/code/begin", url.Values{"password": {"wrong"}}, 422, "pas votre mot de passe")
+	body := b.posts(home, "/account/code/begin", url.Values{"password": {ann.Password}}, 200, "<svg", "otpauth://totp/mail.home.test:ann@home.test")
 	key := strings.ReplaceAll(secretOf(t, body), " ", "")
 	code := func() string {
 		c, err := totp.GenerateCode(key, w.Clock.Now())
@@ -255,8 +255,8 @@ func TestAMemberSetsUpASecondFactorAndComesInWithIt(t *testing.T) {
 		}
 		return c
 	}
-	b.press(home, "/account/code/on", url.Values{"code": {"000000"}}, 422, "ne convient pas", "<svg")
-	body = b.press(home, "/account/code/on", url.Values{"code": {code()}}, 200, "Vos codes de secours")
+	b.posts(home, "/account/code/on", url.Values{"code": {"000000"}}, 422, "ne convient pas", "<svg")
+	body = b.posts(home, "/account/code/on", url.Values{"code": {code()}}, 200, "Vos codes de secours")
 	recovery := regexp.MustCompile(`<code>([a-z2-7]{5}-[a-z2-7]{5})</code>`).FindAllStringSubmatch(body, -1)
 	if len(recovery) != 10 {
 		t.Fatalf("%d recovery codes", len(recovery))
@@ -294,7 +294,7 @@ func TestAMemberSetsUpASecondFactorAndComesInWithIt(t *testing.T) {
 	}
 	door.reads(home, false, "with the password alone")
 	door.sees(home, h.Get("Location"), "Encore un code", `value="/account/room"`)
-	door.press(home, "/login/code", url.Values{"code": {"123123"}}, 401, "ne convient pas")
+	door.posts(home, "/login/code", url.Values{"code": {"123123"}}, 401, "ne convient pas")
 	got, h, _ = door.do(home, "POST", "/login/code", url.Values{"code": {code()}, "to": {"/account/room"}})
 	if got != http.StatusSeeOther || h.Get("Location") != "/account/room" {
 		t.Errorf("%d %s", got, h.Get("Location"))
@@ -302,17 +302,17 @@ func TestAMemberSetsUpASecondFactorAndComesInWithIt(t *testing.T) {
 	door.reads(home, true, "with the code")
 	lost := newBrowser(t)
 	lost.login(home, ann.Address, ann.Password)
-	lost.press(home, "/login/code", url.Values{"code": {recovery[3][1]}}, 303)
+	lost.posts(home, "/login/code", url.Values{"code": {recovery[3][1]}}, 303)
 	lost.reads(home, true, "with a recovery code")
 	again := newBrowser(t)
 	again.login(home, ann.Address, ann.Password)
-	again.press(home, "/login/code", url.Values{"code": {recovery[3][1]}}, 401)
+	again.posts(home, "/login/code", url.Values{"code": {recovery[3][1]}}, 401)
 	if code, h, _ := newBrowser(t).do(home, "GET", "/login/code", nil); code != http.StatusSeeOther || !strings.HasPrefix(h.Get("Location"), "/login?") {
 		t.Errorf("a stranger at the second door: %d %s", code, h.Get("Location"))
 	}
 
-	b.press(home, "/account/code/off", url.Values{"password": {"wrong"}}, 422)
-	b.press(home, "/account/code/off", url.Values{"password": {ann.Password}}, 200, "suffit de nouveau")
+	b.posts(home, "/account/code/off", url.Values{"password": {"wrong"}}, 422)
+	b.posts(home, "/account/code/off", url.Values{"password": {ann.Password}}, 200, "suffit de nouveau")
 	b.reads(home, true, "the browser that switched it off")
 	newBrowser(t).enter(home, ann)
 	if why := imapIn(t, home, ann.Address, ann.Password); why != "" {
@@ -356,7 +356,7 @@ func TestOldPhotosMoveWhenTheirMemberAsks(t *testing.T) {
 	if n, err := home.Mailboxes.Usage(t.Context(), ann.Account.Account); err != nil || n < 600_000 {
 		t.Fatalf("a GET moved it: %d %v", n, err)
 	}
-	b.press(home, "/account/room/photos", nil, 200, "en route vers vos albums")
+	b.posts(home, "/account/room/photos", nil, 200, "en route vers vos albums")
 	w.Settle()
 	b.sees(home, "/account/room/photos", "pas de photos")
 	ann.Inbox().Last().Says("photo")
@@ -369,8 +369,8 @@ func TestAMemberChoosesTheirNewsSignedIn(t *testing.T) {
 	ann := home.Member("ann")
 	b := newBrowser(t).enter(home, ann)
 	b.sees(home, "/account/news", "Albums", "Accusés de réception")
-	b.press(home, "/account/news", url.Values{"receipt": {"never"}, "album": {"sometimes"}}, 400)
-	b.press(home, "/account/news", url.Values{"receipt": {"never"}}, 200, "Vos choix sont enregistrés")
+	b.posts(home, "/account/news", url.Values{"receipt": {"never"}, "album": {"sometimes"}}, 400)
+	b.posts(home, "/account/news", url.Values{"receipt": {"never"}}, 200, "Vos choix sont enregistrés")
 	cs, err := home.Notify.Choices(t.Context(), ann.Account.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -388,9 +388,9 @@ func TestAnAddressElsewhereIsAskedBeforeItIsAMembers(t *testing.T) {
 	home, work := w.Server("home.test"), w.Server("work.test")
 	ann, her := home.Member("ann"), work.Member("ann")
 	b := newBrowser(t).enter(home, ann)
-	b.press(home, "/account/addresses/add", url.Values{"address": {"no address"}}, 422)
-	b.press(home, "/account/addresses/add", url.Values{"address": {"bob@home.test"}}, 422, "est de ce serveur")
-	b.press(home, "/account/addresses/add", url.Values{"address": {her.Address}}, 200, "Une question vient de partir")
+	b.posts(home, "/account/addresses/add", url.Values{"address": {"no address"}}, 422)
+	b.posts(home, "/account/addresses/add", url.Values{"address": {"bob@home.test"}}, 422, "est de ce serveur")
+	b.posts(home, "/account/addresses/add", url.Values{"address": {her.Address}}, 200, "Une question vient de partir")
 	w.Settle()
 	if strings.Contains(b.sees(home, "/account/addresses"), her.Address) {
 		t.Error("it is hers before anybody there said so")
@@ -399,7 +399,7 @@ func TestAnAddressElsewhereIsAskedBeforeItIsAMembers(t *testing.T) {
 	home.Press(question+"/yes", url.Values{})
 	w.Settle()
 	b.sees(home, "/account/addresses", her.Address)
-	b.press(home, "/account/addresses/remove", url.Values{"address": {her.Address}}, 200, "n'est plus la vôtre")
+	b.posts(home, "/account/addresses/remove", url.Values{"address": {her.Address}}, 200, "n'est plus la vôtre")
 	throttled := false
 	for i := range 8 {
 		code, _, _ := b.do(home, "POST", "/account/addresses/add", url.Values{"address": {fmt.Sprintf("x%d@work.test", i)}})
@@ -409,19 +409,21 @@ func TestAnAddressElsewhereIsAskedBeforeItIsAMembers(t *testing.T) {
 		t.Error("any number of strangers is asked")
 	}
 
-	first := secretOf(t, b.press(home, "/account/addresses/secret", nil, 200, "album."))
-	second := secretOf(t, b.press(home, "/account/addresses/secret", nil, 200))
+	first := secretOf(t, b.posts(home, "/account/addresses/secret", nil, 200, "album."))
+	second := secretOf(t, b.posts(home, "/account/addresses/secret", nil, 200))
 	if first == second || !strings.HasPrefix(second, "envoi.") {
 		t.Errorf("%s, then %s", first, second)
 	}
-	secret := func(address string) string { return strings.TrimSuffix(strings.TrimPrefix(address, "envoi."), "@home.test") }
+	secret := func(address string) string {
+		return strings.TrimSuffix(strings.TrimPrefix(address, "envoi."), "@home.test")
+	}
 	if _, err := home.Accounts.BySecret(t.Context(), secret(first)); !mail.Is(err, mail.NotFound) {
 		t.Errorf("the one before: %v", err)
 	}
 	if m, err := home.Accounts.BySecret(t.Context(), secret(second)); err != nil || m.ID != ann.Account.ID {
 		t.Errorf("the new one: %v %v", m, err)
 	}
-	b.press(home, "/account/addresses/secret-off", nil, 200, "ne fonctionnent plus")
+	b.posts(home, "/account/addresses/secret-off", nil, 200, "ne fonctionnent plus")
 	if _, err := home.Accounts.BySecret(t.Context(), secret(second)); !mail.Is(err, mail.NotFound) {
 		t.Errorf("switched off: %v", err)
 	}
@@ -545,7 +547,7 @@ func TestAPhoneSetsItselfUpFromACodeOnceAndForMinutes(t *testing.T) {
 	}
 	link := func(kind string) string {
 		t.Helper()
-		u, err := url.Parse(secretOf(t, b.press(home, "/account/devices/"+kind+"/code", nil, 200, "<svg", "qu'une fois")))
+		u, err := url.Parse(secretOf(t, b.posts(home, "/account/devices/"+kind+"/code", nil, 200, "<svg", "qu'une fois")))
 		if err != nil || !strings.HasPrefix(u.Path, "/p/") {
 			t.Fatalf("%v %v", u, err)
 		}
@@ -577,19 +579,19 @@ func TestAPhoneSetsItselfUpFromACodeOnceAndForMinutes(t *testing.T) {
 	}
 
 	path = link("android")
-	body = phone.press(home, path, nil, 200, "mail.home.test")
+	body = phone.posts(home, path, nil, 200, "mail.home.test")
 	if why := imapIn(t, home, ann.Address, secretOf(t, body)); why != "" {
 		t.Errorf("the password that is shown: %s", why)
 	}
 	late := link("apple")
 	w.Advance(11 * time.Minute)
-	phone.press(home, late, nil, 404)
+	phone.posts(home, late, nil, 404)
 	ended := link("apple")
 	if err := home.Accounts.SetPassword(t.Context(), ann.Account.ID, "another one of ann"); err != nil {
 		t.Fatal(err)
 	}
-	phone.press(home, ended, nil, 404)
-	phone.press(home, "/p/AAAAAAAAAAAAAAAAAAAAAA", nil, 404)
+	phone.posts(home, ended, nil, 404)
+	phone.posts(home, "/p/AAAAAAAAAAAAAAAAAAAAAA", nil, 404)
 
 	ann.Password = "another one of ann"
 	b.enter(home, ann)
@@ -628,4 +630,3 @@ func TestAProfileIsSignedWithTheHostsCertificate(t *testing.T) {
 		t.Error("changed, it is believed all the same")
 	}
 }
-

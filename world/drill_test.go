@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"colporteur/config"
+	"colporteur/store"
 	"colporteur/store/storetest"
 	"colporteur/workflow/album"
 	"colporteur/workflow/link"
@@ -52,7 +53,7 @@ func TestRevokedMeansGoneAtOnceOnEveryNode(t *testing.T) {
 				},
 				"recalled": func(id album.ID) error { return home.Albums.Recall(t.Context(), id, byAnn) },
 				"frozen": func(id album.ID) error {
-					return home.Albums.SetRules(t.Context(), id, byAnn, link.Rules{Frozen: w.Clock.Now()})
+					return freeze(t, home, link.Album, int64(id))
 				},
 				"ended": func(id album.ID) error { return home.Albums.Expire(t.Context(), id, byAnn, w.Clock.Now()) },
 			} {
@@ -107,7 +108,7 @@ func TestRevokedMeansGoneAtOnceOnEveryNode(t *testing.T) {
 				},
 				"recalled": func(id transfer.ID) error { return home.Transfers.Recall(t.Context(), id, byAnn) },
 				"frozen": func(id transfer.ID) error {
-					return home.Transfers.SetRules(t.Context(), id, byAnn, link.Rules{Frozen: w.Clock.Now()})
+					return freeze(t, home, link.Transfer, int64(id))
 				},
 			} {
 				ann.Send("envoi@home.test", world.Subject(why), world.Cc(mamie), world.Attach("photo.jpg", "image/jpeg", photo(300, 200)),
@@ -234,3 +235,7 @@ func path(url string) string {
 }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }
+
+func freeze(t *testing.T, home *world.Server, kind string, id int64) error {
+	return home.DB.Write(t.Context(), func(tx *store.Tx) error { return home.Links.Freeze(t.Context(), tx, kind, id, true) })
+}

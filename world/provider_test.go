@@ -60,6 +60,9 @@ func TestWhenABigProviderKeepsUsOutTheAdminHearsOnceAndTheMemberInPlainWords(t *
 	refuser(t, w, ip, "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please contact your Internet service provider since part of their network is on our block list (S3140).")
 	ann.Send("bob@hotmail.test", world.Subject("Hello"))
 	w.Settle()
+	if all, err := home.Office.Refusals(t.Context()); err != nil || len(all) != 1 || all[0].Who != "Outlook.com" || all[0].Scope != "ip" || all[0].Form == "" {
+		t.Errorf("what the office knows: %+v, %v", all, err)
+	}
 	m := admin.Inbox().One().Says("olcsupport.office.com", "S3140", "mail.home.test")
 	if !strings.Contains(m.Subject, "Outlook") {
 		t.Errorf("subject %q", m.Subject)

@@ -1,20 +1,16 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"colporteur/accounts"
-	"colporteur/delivery"
+	"colporteur/host"
 	"colporteur/mail"
 	"colporteur/store"
-	"colporteur/store/queue"
 	"colporteur/workflow/link"
 	"colporteur/workflow/transfer"
 )
@@ -109,14 +105,6 @@ func (a *admin) find(ctx context.Context, address string) (accounts.Member, erro
 	return a.host.Accounts.ByAddress(ctx, addr)
 }
 
-// newPassword is one that can be read out on the telephone: 100 random bits.
-func newPassword() string {
-	b := make([]byte, 13)
-	rand.Read(b)
-	s := strings.ToLower(base32.StdEncoding.EncodeToString(b)[:20])
-	return s[:5] + "-" + s[5:10] + "-" + s[10:15] + "-" + s[15:]
-}
-
 type newMember struct {
 	Address, Name, Lang, Plan string
 	Quota                     int64
@@ -131,7 +119,7 @@ func (a *admin) addMember(ctx context.Context, n newMember) (member, error) {
 	}
 	made := ""
 	if n.Password == "" {
-		made = newPassword()
+		made = host.NewPassword()
 		n.Password = made
 	}
 	m, err := a.host.Accounts.AddMember(ctx, accounts.NewMember{Address: addr, Name: n.Name, Lang: n.Lang, Plan: n.Plan, Quota: n.Quota, Password: n.Password})
@@ -233,7 +221,7 @@ func (a *admin) setPassword(ctx context.Context, n newSecret) (made string, err 
 		return "", err
 	}
 	if n.Password == "" {
-		made = newPassword()
+		made = host.NewPassword()
 		n.Password = made
 	}
 	return made, a.host.Accounts.SetPassword(ctx, m.ID, n.Password)
@@ -375,40 +363,11 @@ func (a *admin) taken(ctx context.Context, domain string) ([]string, error) {
 	return out, err
 }
 
-type job struct {
-	ID       int64
-	To       string // the lane: a destination domain; of a mail that waits for its hour, recipients
-	Due      time.Time
-	Created  time.Time
-	Attempts int
-	Held     bool
-	Reason   string
-}
-
-// queueLimit bounds a listing; who has more in the queue looks for patterns, not for one mail.
-const queueLimit = 1000
+// job is one mail of the queue in listings.
+type job = host.WaitingMail
 
 func (a *admin) listQueue(ctx context.Context, _ none) ([]job, error) {
-	jobs, err := a.host.Queue.List(ctx, delivery.JobRelay, queueLimit)
-	if err != nil {
-		return nil, err
-	}
-	later, err := a.host.Queue.List(ctx, delivery.JobRelease, queueLimit)
-	out := make([]job, 0, len(jobs)+len(later))
-	for _, j := range jobs {
-		out = append(out, job{int64(j.ID), j.Lane, j.Due, j.Created, j.Attempts, j.Held, j.Reason})
-	}
-	for _, j := range later {
-		to, reason := "?", cmp.Or(j.Reason, "not before its hour")
-		if env, err := delivery.HeldMail(&j); err == nil && len(env.To) > 0 {
-			to = env.To[0].Key()
-			if n := len(env.To) - 1; n > 0 {
-				to += fmt.Sprintf(" and %d more", n)
-			}
-		}
-		out = append(out, job{int64(j.ID), to, j.Due, j.Created, j.Attempts, j.Held, "from " + j.Lane + ": " + reason})
-	}
-	return out, err
+	return a.host.WaitingMails(ctx)
 }
 
 type jobChange struct {
@@ -416,92 +375,17 @@ type jobChange struct {
 	ID int64
 }
 
-// changeJob does what an operator asks with one mail of the queue, and tells
-// the trace where it changes the mail's way.
+// changeJob does what an operator asks with one mail of the queue.
 func (a *admin) changeJob(ctx context.Context, c jobChange) (none, error) {
-	do, ok := map[string]func(context.Context, queue.ID) error{
-		"retry": a.retry, "hold": a.host.Queue.Hold, "release": a.host.Queue.Release, "cancel": a.host.Queue.Cancel,
-	}[c.Do]
-	if !ok {
-		return none{}, mail.Wrap(mail.BadSyntax, fmt.Errorf("nothing is done by %q", c.Do))
-	}
-	var about delivery.Event
-	j, err := a.host.Queue.Find(ctx, queue.ID(c.ID))
-	if err == nil {
-		about, err = a.waiting(ctx, j) // before: what is cancelled has no payload
-	}
-	if err == nil {
-		err = do(ctx, j.ID)
-	}
+	err := a.host.ChangeMail(ctx, c.Do, c.ID)
+	var early host.TooEarly
 	switch {
 	case errors.Is(err, store.ErrNoRows):
 		return none{}, refused{fmt.Sprintf("there is no mail %d in the queue: `colporteur queue list` shows what there is", c.ID)}
-	case err != nil || about.Mail == "":
-		return none{}, err
-	case c.Do == "hold" && !j.Held:
-		about.What = delivery.Held
-	case c.Do == "release" && j.Held:
-		about.What = delivery.Released
-	case c.Do == "cancel":
-		about.What = delivery.Cancelled
-	default:
-		return none{}, nil
+	case errors.As(err, &early):
+		return none{}, refused{fmt.Sprintf("mail %d waits until %s, as its sender wants", c.ID, moment(early.Until))}
 	}
-	if err := a.host.Trace.Add(ctx, about); err != nil {
-		return none{}, fmt.Errorf("done, but the trace was not told: %w", err)
-	}
-	return none{}, nil
-}
-
-// retry tries one mail now, unless its sender wants it to leave later.
-func (a *admin) retry(ctx context.Context, id queue.ID) error {
-	j, err := a.host.Queue.Find(ctx, id)
-	if err != nil {
-		return err
-	}
-	switch j.Kind {
-	case delivery.JobRelay:
-		return a.host.Relay.Retry(ctx, id)
-	case delivery.JobRelease:
-		now := time.Now
-		if a.host.Queue.Now != nil {
-			now = a.host.Queue.Now
-		}
-		if env, err := delivery.HeldMail(j); err == nil && env.Release.After(now()) {
-			return refused{fmt.Sprintf("mail %d waits until %s, as its sender wants", id, moment(env.Release))}
-		}
-	}
-	return a.host.Queue.Retry(ctx, id)
-}
-
-// waiting is what the trace is told of a mail in the queue: which one, and for
-// whom; empty when the job is none.
-func (a *admin) waiting(ctx context.Context, j *queue.Job) (e delivery.Event, err error) {
-	switch j.Kind {
-	case delivery.JobRelease:
-		// One that cannot be read can still be cancelled.
-		e.Mail, _ = strings.CutPrefix(j.Key, delivery.ReleaseKey(""))
-		if env, err := delivery.HeldMail(j); err == nil {
-			for _, r := range env.To {
-				e.To = append(e.To, delivery.Stop{Addr: r.Key()})
-			}
-		}
-	case delivery.JobRelay:
-		all, err := a.host.Relay.Waiting(ctx)
-		if err != nil {
-			return e, err
-		}
-		for _, w := range all {
-			if w.Job != j.ID || w.Mail == "?" { // unreadable
-				continue
-			}
-			e.Mail = w.Mail
-			for _, to := range w.To {
-				e.To = append(e.To, delivery.Stop{Addr: to.Key(), Where: mail.ToRelay})
-			}
-		}
-	}
-	return e, nil
+	return none{}, err
 }
 
 // retryDomain tries all mail to a domain now.

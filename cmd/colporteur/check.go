@@ -14,15 +14,12 @@ import (
 	"time"
 
 	"colporteur/config"
+	"colporteur/host"
 	"colporteur/store"
 )
 
-// What a host needs to breathe.
-const (
-	leastFree  = 1 << 30             // bytes: below this mail will soon be refused
-	leastShare = 20                  // and below a twentieth of the disk
-	leastLife  = 14 * 24 * time.Hour // of a certificate
-)
+// leastLife of a certificate is what it should still have.
+const leastLife = host.LeastLife
 
 type checkCommand struct {
 	Lang string `help:"Of what is said about the DNS: fr or en; as the environment says if not given." enum:",fr,en" default:""`
@@ -102,15 +99,12 @@ func (f *findings) files(cfg *config.Config) {
 }
 
 func (f *findings) disk(dir string) {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
+	switch free, all, enough, err := host.Room(dir); {
+	case err != nil:
 		f.bad("The disk of %s cannot be looked at: %v.", dir, err)
-		return
-	}
-	free, all := int64(st.Bavail)*st.Bsize, int64(st.Blocks)*st.Bsize
-	if free < leastFree || free < all/leastShare {
+	case !enough:
 		f.bad("The disk is nearly full: %s of %s are free. Mail is refused when none is left.", amount(free), amount(all))
-	} else {
+	default:
 		f.good("There is room on the disk: %s of %s are free.", amount(free), amount(all))
 	}
 }
@@ -124,9 +118,6 @@ type health struct {
 	Waiting int // mails on their way out
 	Failing int // of these, tried more than a few times
 }
-
-// stubborn is after how many tries a mail that does not get away is worth a word.
-const stubborn = 4
 
 func (a *admin) health(ctx context.Context, _ none) (health, error) {
 	h := health{Running: a.alive, Engine: a.host.DB.Engine()}
@@ -145,7 +136,7 @@ func (a *admin) health(ctx context.Context, _ none) (health, error) {
 	jobs, err := a.listQueue(ctx, none{})
 	for _, j := range jobs {
 		h.Waiting++
-		if j.Attempts >= stubborn {
+		if j.Attempts >= host.Stubborn {
 			h.Failing++
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"colporteur/config"
+	"colporteur/host"
 	"colporteur/mail"
 )
 
@@ -53,7 +54,7 @@ func furnish(c *cli, s *server) (map[string]string, error) {
 		{Address: "bob@" + demoDomain, Name: "Bob", Lang: "en"},
 	} {
 		if notes[m.Address] == "" {
-			notes[m.Address] = newPassword()
+			notes[m.Address] = host.NewPassword()
 		}
 		if err := writeNotes(s.cfg.Data, notes); err != nil {
 			return nil, err

@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"colporteur/config"
-	"colporteur/dkim/keyring"
 	"colporteur/dkim/records"
+	"colporteur/host"
 	"colporteur/locale"
 	"colporteur/mail"
 )
@@ -23,13 +23,8 @@ type recordsCommand struct {
 	Publish bool   `help:"Publish what is missing, where dns.update lets us."`
 }
 
-// zone is what a domain should publish. Records of the server stand in each.
-type zone struct {
-	Domain string
-	Host   []records.Record
-	Own    []records.Record
-	Keys   []keyring.Entry
-}
+// zone is what a domain should publish.
+type zone = host.Zone
 
 // records are what a domain of ours should publish, or all of them when none
 // is named. First keys are made where there are none.
@@ -39,15 +34,7 @@ func (a *admin) records(ctx context.Context, domain string) ([]zone, error) {
 		return nil, err
 	}
 	certificate, _ := certificateOf(a.host.Config) // there may be none yet
-	var out []zone
-	for _, name := range domains {
-		d, err := a.host.Domain(ctx, name, certificate)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, zone{name, records.OfHost(d.Host), records.OfDomain(d), d.Keys})
-	}
-	return out, nil
+	return a.host.Zones(ctx, domains, certificate)
 }
 
 // ours is domain when it is ours, or all when none is named.
@@ -68,11 +55,16 @@ func (a *admin) ours(ctx context.Context, domain string) ([]string, error) {
 
 // certificateOf is the server's certificate as it lies on the disk.
 func certificateOf(cfg *config.Config) (*tls.Certificate, error) {
+	return certificateFor(cfg, cfg.Hostname)
+}
+
+// certificateFor is that of a name that leads here.
+func certificateFor(cfg *config.Config, name string) (*tls.Certificate, error) {
 	switch cfg.TLS.Mode {
 	case config.Files:
 		return (&pair{cert: cfg.TLS.Cert, key: cfg.TLS.Key}).load(nil)
 	case config.ACME:
-		return obtained(cfg, cfg.Hostname)
+		return obtained(cfg, name)
 	}
 	path := filepath.Join(cfg.Data, "tls.pem")
 	c, err := tls.LoadX509KeyPair(path, path)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,7 +59,7 @@ func (s *server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opt := host.Options{Key: key, Log: s.log}
+	opt := host.Options{Key: key, Log: s.log, Version: version, Certificate: func(name string) (*tls.Certificate, error) { return certificateFor(s.cfg, name) }}
 	var fetched *acme
 	if s.cfg.TLS.Mode == config.ACME {
 		if fetched, err = newACME(ctx, s.cfg, s.log); err != nil {

@@ -27,9 +27,10 @@ const (
 // Line is one thing that happened, as a sentence. The arguments of Text may be
 // sizes, times and other Texts, so it is written out by In.
 type Line struct {
-	At    time.Time
-	Text  mail.Text
-	Level Level
+	At      time.Time
+	Text    mail.Text
+	Level   Level
+	Address string // the one recipient that it is about; "" when it is about the mail, or several
 }
 
 // Lines tells a story, in its order.
@@ -44,6 +45,9 @@ func Lines(s delivery.Story) []Line {
 		}
 		for _, l := range told {
 			l.At = e.At
+			if l.Address == "" && e.What != delivery.Accepted && len(e.To) == 1 {
+				l.Address = e.To[0].Addr
+			}
 			out = append(out, l)
 		}
 	}
@@ -137,7 +141,9 @@ func judged(e *delivery.Event) Line {
 func stops(e *delivery.Event) []Line {
 	out := make([]Line, 0, len(e.To))
 	for _, s := range e.To {
-		out = append(out, stop(s, e.Action == delivery.ToJunk))
+		l := stop(s, e.Action == delivery.ToJunk)
+		l.Address = s.Addr
+		out = append(out, l)
 	}
 	return out
 }

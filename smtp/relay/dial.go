@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"colporteur/smtp/relay/secure"
+	"colporteur/outward"
 )
 
 // stagger is how long an address of a host has for itself before the next one
@@ -92,7 +92,7 @@ func (r *Relay) dial(ctx context.Context, h host, a netip.Addr) (net.Conn, error
 	if !r.AllowPrivate && !h.trusted {
 		d.Control = func(_, address string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(address)
-			if err != nil || secure.Forbidden(ap.Addr()) {
+			if err != nil || outward.Forbidden(ap.Addr()) {
 				return fmt.Errorf("%s is not an address on the Internet", address)
 			}
 			return nil

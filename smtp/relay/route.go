@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"colporteur/mail"
-	"colporteur/smtp/relay/secure"
+	"colporteur/outward"
 )
 
 // How many hosts and addresses one attempt goes through. RFC 5321 §5.1 wants
@@ -134,7 +134,7 @@ func (r *Relay) addresses(ctx context.Context, h host) ([]netip.Addr, *failure) 
 				self = true
 				continue
 			}
-			if secure.Forbidden(a) {
+			if outward.Forbidden(a) {
 				continue
 			}
 		}

@@ -1,7 +1,6 @@
 package mailbox
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -10,42 +9,39 @@ import (
 
 // sortAll sorts what was found, which comes in the order of arrival.
 func (s *Store) sortAll(ctx context.Context, w *whole, account mail.AccountID, found []Entry, by []EmailOrder) ([]Entry, error) {
-	var compare []func(a, b int) int
-	for _, o := range by {
-		var f func(a, b int) int
-		switch o.By {
-		case ByArrival:
-			f = func(a, b int) int { return found[a].Date.Compare(found[b].Date) }
-		case ByFlag:
-			f = byBool(found, func(e *Entry) bool { return hasFlag(e.Flags, o.Flag) })
-		case ByAllInThread, BySomeInThread:
-			of := w.threadsWith(o.Flag, o.By == ByAllInThread)
-			f = byBool(found, func(e *Entry) bool { return of[w.threads[e.UID-1]] })
-		default:
-			var err error
-			if f, err = s.comparer(ctx, Mailbox{Account: account}, found, o.By); err != nil {
-				return nil, err
-			}
-		}
-		if o.Reverse {
-			forward := f
-			f = func(a, b int) int { return forward(b, a) }
-		}
-		compare = append(compare, f)
-	}
 	order := make([]int, len(found))
 	for i := range order {
 		order[i] = len(found) - 1 - i
 	}
-	if len(by) > 0 && by[0] != (EmailOrder{By: ByArrival, Reverse: true}) { // they are in that order
-		slices.SortStableFunc(order, func(a, b int) int {
-			for _, f := range compare {
-				if n := f(a, b); n != 0 {
-					return n
+	// The last key first, each keeping what the one after it made of those that
+	// are equal: a key of yes and no is a division then, and the usual order, by
+	// arrival, is there already. 100,000 mails with pinned ones first take 1 ms so.
+	for at := len(by) - 1; at >= 0; at-- {
+		o := by[at]
+		if at == len(by)-1 && o == (EmailOrder{By: ByArrival, Reverse: true}) {
+			continue
+		}
+		switch o.By {
+		case ByFlag:
+			divide(order, o.Reverse, func(i int) bool { return hasFlag(found[i].Flags, o.Flag) })
+		case ByAllInThread, BySomeInThread:
+			of := w.threadsWith(o.Flag, o.By == ByAllInThread)
+			divide(order, o.Reverse, func(i int) bool { return of[w.threads[found[i].UID-1]] })
+		default:
+			f := func(a, b int) int { return found[a].Date.Compare(found[b].Date) }
+			if o.By != ByArrival {
+				var err error
+				if f, err = s.comparer(ctx, Mailbox{Account: account}, found, o.By); err != nil {
+					return nil, err
 				}
 			}
-			return 0
-		})
+			slices.SortStableFunc(order, func(a, b int) int {
+				if o.Reverse {
+					a, b = b, a
+				}
+				return f(a, b)
+			})
+		}
 	}
 	sorted := make([]Entry, len(found))
 	for to, from := range order {
@@ -54,11 +50,20 @@ func (s *Store) sortAll(ctx context.Context, w *whole, account mail.AccountID, f
 	return sorted, nil
 }
 
-// byBool compares by a question that is asked once of each.
-func byBool(found []Entry, f func(*Entry) bool) func(a, b int) int {
-	has := make([]int, len(found))
-	for i := range found {
-		has[i] = number(f(&found[i]))
+// divide puts those that have something behind those that have not, or before
+// them; neither changes its order.
+func divide(order []int, before bool, has func(i int) bool) {
+	var with, without []int
+	for _, i := range order {
+		if has(i) {
+			with = append(with, i)
+		} else {
+			without = append(without, i)
+		}
 	}
-	return func(a, b int) int { return cmp.Compare(has[a], has[b]) }
+	if before {
+		without, with = with, without
+	}
+	copy(order, without)
+	copy(order[len(without):], with)
 }

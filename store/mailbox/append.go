@@ -3,6 +3,7 @@ package mailbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,6 +61,11 @@ func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID
 	if p.Thread, err = thread(ctx, tx, account, p.Email, in.Summary); err != nil {
 		return p, fmt.Errorf("thread: %w", err)
 	}
+	if p.Thread != ThreadID(p.Email) {
+		if flags, err = hush(ctx, tx, p.Thread, flags); err != nil {
+			return p, err
+		}
+	}
 	if _, err = tx.Exec(ctx, `INSERT INTO email (id, account, message, thread, size, expunged, prefix, sig, shows, attached) VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9)`,
 		int64(p.Email), int64(account), int64(in.Message), int64(p.Thread), size, octets(in.Prefix), octets(in.Words), number(in.Shows), attached(in.Summary)); err != nil {
 		return p, err
@@ -68,7 +74,13 @@ func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID
 	if in.Shows {
 		counts = 0
 	}
-	if p.ModSeq, err = nextModSeq(ctx, tx, account, counts); err != nil {
+	next := nextModSeq
+	if !hasFlag(flags, seen) && (in.Date.IsZero() || s.now().Sub(in.Date) < fresh) {
+		next = func(ctx context.Context, tx *store.Tx, account mail.AccountID, used int64) (ModSeq, error) {
+			return nextDelivery(ctx, tx, account, to, used)
+		}
+	}
+	if p.ModSeq, err = next(ctx, tx, account, counts); err != nil {
 		return p, err
 	}
 	err = tx.QueryRow(ctx, `UPDATE mailbox SET uidnext = uidnext + 1, highest = $3, total = total + 1, unseen = unseen + $4, size = size + $5
@@ -89,6 +101,21 @@ func (s *Store) Append(ctx context.Context, tx *store.Tx, account mail.AccountID
 	s.changed(tx, account)
 	tx.AfterCommit(func() { s.indexer.arrived(account) })
 	return p, s.tellCame(ctx, tx, box, Appended, p.UID)
+}
+
+// muted is the keyword of conversations that a member wants to hear no more of
+// (IANA's registry of IMAP keywords has it).
+const muted = "$muted"
+
+// hush makes a mail of a muted conversation come read and muted itself, so that
+// no device rings for it.
+func hush(ctx context.Context, tx *store.Tx, t ThreadID, flags []string) ([]string, error) {
+	var n int
+	err := tx.QueryRow(ctx, `SELECT count(*) FROM email e JOIN placement p ON p.email = e.id WHERE e.thread = $1 AND ' ' || p.flags || ' ' LIKE '% $muted %'`, int64(t)).Scan(&n)
+	if err != nil || n == 0 {
+		return flags, err
+	}
+	return normalFlags(append(slices.Clip(flags), seen, muted))
 }
 
 // attached is what email.attached says of a mail.

@@ -72,6 +72,7 @@ const (
 	Trash   Role = "trash"
 	Junk    Role = "junk"
 	Archive Role = "archive"
+	Snoozed Role = "snoozed" // made at its first use: workflow/snooze
 )
 
 // Mailbox is one mailbox and its counts.

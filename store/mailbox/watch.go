@@ -84,6 +84,10 @@ func (s *Store) changed(tx *store.Tx, account mail.AccountID) {
 	})
 }
 
+// Renewed wakes the account's watchers once tx is durable, for what they see of
+// it that is no mailbox.
+func (s *Store) Renewed(tx *store.Tx, account mail.AccountID) { s.changed(tx, account) }
+
 var objectIDs = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // ObjectID writes an id as IMAP and JMAP show it (RFC 8474 §7): a letter for

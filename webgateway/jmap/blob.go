@@ -22,8 +22,12 @@ import (
 //	Me…-2-1    a part of it, decoded: the second part's first
 //	Me…-2_1    of the mail that the second part is, the first part
 //	u…         an upload
+//	p…         a picture of a card
+//	T…-0       a file of a transfer: the first
+//	P…         a photo of an album, as it came
 //
-// A blob of a mail is whoever's who sees the mail, asked each time.
+// A blob of a mail is whoever's who sees the mail, asked each time; one of a
+// transfer or an album is its owner's, while it is not over.
 
 func mailBlob(id mailbox.EmailID) string { return "M" + emailID(id) }
 
@@ -47,8 +51,15 @@ func noBlob(id string) error {
 // blob finds what an id stands for; kind NotFound, also when it is not the
 // member's.
 func (c *Call) blob(ctx context.Context, account mail.AccountID, id string) (*stream, error) {
-	if strings.HasPrefix(id, "u") {
+	switch {
+	case strings.HasPrefix(id, "u"):
 		return c.uploaded(ctx, account, id)
+	case strings.HasPrefix(id, "p"):
+		return c.picture(ctx, account, id)
+	case account == c.User.Account && strings.HasPrefix(id, string(transferKind)):
+		return c.transferBlob(ctx, id)
+	case account == c.User.Account && strings.HasPrefix(id, string(photoKind)):
+		return c.photoBlob(ctx, id)
 	}
 	rest, ok := strings.CutPrefix(id, "M")
 	if !ok {
@@ -268,7 +279,11 @@ func (c *Call) uploaded(ctx context.Context, account mail.AccountID, id string) 
 	if err != nil {
 		return nil, err
 	}
-	return &stream{id: id, mediaType: up.Type, size: up.Size, ref: up.Blob, open: func(ctx context.Context, offset int64) (io.ReadCloser, error) {
-		return c.srv.Blobs.Open(ctx, up.Blob, offset)
-	}}, nil
+	return &stream{id: id, mediaType: up.Type, size: up.Size, ref: up.Blob, open: c.opener(up.Blob)}, nil
+}
+
+func (c *Call) opener(id blob.ID) func(context.Context, int64) (io.ReadCloser, error) {
+	return func(ctx context.Context, offset int64) (io.ReadCloser, error) {
+		return c.srv.Blobs.Open(ctx, id, offset)
+	}
 }

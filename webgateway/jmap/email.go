@@ -33,6 +33,8 @@ type letter struct {
 	open   func(ctx context.Context, offset int64) (io.ReadCloser, error) // prefix and message
 
 	email *mailbox.Email // nil: it is in no mailbox
+	proof *proof         // when it was asked for
+	until any            // when it comes back; nil: it does not wait
 
 	header []field // read when it is wanted
 	read   bool
@@ -68,8 +70,9 @@ type shown struct {
 	parts  *partProperties
 }
 
-// show reads which properties a client wants.
-func show(wanted *[]string, otherwise []string, b bodyArgs) (*shown, error) {
+// show reads which properties a client wants; ours: it knows those that are not
+// RFC 8621's.
+func show(wanted *[]string, otherwise []string, b bodyArgs, ours bool) (*shown, error) {
 	s := &shown{names: otherwise, fields: map[string]*headerProperty{}, body: b}
 	if b.MaxBodyValueBytes < 0 {
 		return nil, invalid("maxBodyValueBytes is not negative", "maxBodyValueBytes")
@@ -81,6 +84,7 @@ func show(wanted *[]string, otherwise []string, b bodyArgs) (*shown, error) {
 	for _, name := range allEmail {
 		known[name] = true
 	}
+	known["proof"], known["snoozedUntil"] = ours, ours
 	for _, name := range s.names {
 		if strings.HasPrefix(name, "header:") {
 			h, err := parseHeaderProperty(name)
@@ -112,7 +116,7 @@ func (s *shown) wants(names ...string) bool {
 func (s *shown) needsSummary() bool {
 	for _, name := range s.names {
 		switch name {
-		case "id", "blobId", "threadId", "mailboxIds", "keywords", "size", "receivedAt":
+		case "id", "blobId", "threadId", "mailboxIds", "keywords", "size", "receivedAt", "snoozedUntil":
 		default:
 			return true
 		}
@@ -125,7 +129,7 @@ func getEmails(ctx context.Context, c *Call, a *emailGetArgs) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := show(a.Properties, defaultEmail, a.bodyArgs)
+	s, err := show(a.Properties, defaultEmail, a.bodyArgs, c.uses(usingOwnMail))
 	if err != nil {
 		return nil, err
 	}
@@ -154,11 +158,21 @@ func getEmails(ctx context.Context, c *Call, a *emailGetArgs) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	until, err := c.snoozes(ctx, s, account, ids)
+	if err != nil {
+		return nil, err
+	}
 	room := maxResponse / 2
 	for i, l := range letters {
 		if l == nil {
 			out.NotFound = append(out.NotFound, known[i])
 			continue
+		}
+		if at, ok := until[ids[i]]; ok {
+			l.until = utcDate(at)
+		}
+		if s.wants("proof") {
+			l.proof = c.proofOf(l)
 		}
 		o, err := s.object(ctx, l, &room)
 		if err != nil {
@@ -211,6 +225,14 @@ func (s *shown) object(ctx context.Context, l *letter, room *int) (object, error
 				return nil, err
 			}
 			o[name] = h.value(fields)
+			continue
+		}
+		switch name {
+		case "proof":
+			o[name] = l.proof
+			continue
+		case "snoozedUntil":
+			o[name] = l.until
 			continue
 		}
 		v, err := s.property(ctx, l, name)
@@ -411,7 +433,7 @@ func parseEmails(ctx context.Context, c *Call, a *parseArgs) (any, error) {
 	if len(a.BlobIDs) > maxObjectsInGet/10 { // each of them is read whole
 		return nil, &failure{Type: "requestTooLarge"}
 	}
-	s, err := show(a.Properties, defaultParsed, a.bodyArgs)
+	s, err := show(a.Properties, defaultParsed, a.bodyArgs, false)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,10 @@ package jmap
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,8 +17,51 @@ import (
 	"colporteur/mail"
 )
 
-// pushed are the types whose state is the account's modseq.
-var pushed = []string{"Mailbox", "Thread", "Email", "EmailDelivery"}
+// pushed are the types whose state is the account's modseq; that of delivery is the
+// modseq of the last mail that is news.
+var pushed = []string{"Mailbox", "Thread", "Email", emailDelivery}
+
+const emailDelivery = "EmailDelivery"
+
+// pushedShared are those of what a member shares: each has a state of its own.
+var pushedShared = []string{"Transfer", "Album", "Photo", "Comment", "Guest"}
+
+// personal are those that a member has in their own account alone, with where
+// their state is.
+var personal = []struct {
+	types []string
+	state func(ctx context.Context, s *Server, account mail.AccountID) (string, error)
+}{
+	{[]string{"Identity"}, identitiesState},
+	{[]string{"VacationResponse"}, vacationState},
+	{[]string{"AddressBook", "ContactCard"}, contactsState},
+}
+
+func allPushed() []string {
+	types := append(slices.Clone(pushed), pushedShared...)
+	for _, p := range personal {
+		types = append(types, p.types...)
+	}
+	return types
+}
+
+func identitiesState(ctx context.Context, s *Server, account mail.AccountID) (string, error) {
+	n, err := s.Identities.IdentityState(ctx, account)
+	return countState(n), err
+}
+
+func vacationState(ctx context.Context, s *Server, account mail.AccountID) (string, error) {
+	_, n, err := s.Absences.Get(ctx, account)
+	return countState(n), err
+}
+
+func contactsState(ctx context.Context, s *Server, account mail.AccountID) (string, error) {
+	if s.Contacts == nil {
+		return "", nil
+	}
+	n, err := s.Contacts.State(ctx, account)
+	return contactState(n), err
+}
 
 // events tells what changed as it happens (RFC 8620 §7.3). A connection waits for
 // commits and costs nothing while there are none.
@@ -25,14 +71,10 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := r.URL.Query()
-	types := pushed
+	types := allPushed()
 	if t := q.Get("types"); t != "" && t != "*" {
-		types = nil
-		for name := range strings.SplitSeq(t, ",") {
-			if slices.Contains(pushed, name) {
-				types = append(types, name)
-			}
-		}
+		asked := strings.Split(t, ",")
+		types = slices.DeleteFunc(types, func(name string) bool { return !slices.Contains(asked, name) })
 	}
 	ping, err := strconv.Atoi(q.Get("ping"))
 	closeAfter := q.Get("closeafter")
@@ -60,16 +102,16 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Accel-Buffering", "no") // a proxy that gathers would keep the news
 	w.WriteHeader(http.StatusOK)
 	out := http.NewResponseController(w)
-	known, err := s.states(ctx, accounts)
+	known, err := s.news(ctx, u, accounts, types)
 	if err != nil {
 		return
 	}
 	// Who comes back says what it knew: what changed meanwhile is told at once.
-	if last := r.Header.Get("Last-Event-ID"); last != "" && last != eventID(known) {
-		if !tell(w, out, known, accounts, nil, types) || closeAfter == "state" {
+	if last := r.Header.Get("Last-Event-ID"); last != "" && last != known.id() {
+		if !tell(w, out, known, nil) || closeAfter == "state" {
 			return
 		}
-	} else if _, err := fmt.Fprintf(w, ": colporteur\nid: %s\n\n", eventID(known)); err != nil || out.Flush() != nil {
+	} else if _, err := fmt.Fprintf(w, ": colporteur\nid: %s\n\n", known.id()); err != nil || out.Flush() != nil {
 		return
 	}
 	every := checkEvery
@@ -93,14 +135,14 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 				}
 			}
 		case <-woken:
-			now, err := s.states(ctx, accounts)
+			now, err := s.news(ctx, u, accounts, types)
 			if err != nil {
 				return
 			}
-			if slices.Equal(now, known) {
+			if now.id() == known.id() {
 				continue
 			}
-			if !tell(w, out, now, accounts, known, types) || closeAfter == "state" {
+			if !tell(w, out, now, known) || closeAfter == "state" {
 				return
 			}
 			known = now
@@ -111,35 +153,94 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 // checkEvery is how often it is asked whether the member may still listen.
 const checkEvery = 30 * time.Second
 
-func (s *Server) states(ctx context.Context, accounts []mail.AccountID) (list []string, err error) {
+// news is the states of a member's accounts, by account and type.
+type news map[string]map[string]string
+
+// news reads those of types. What a member shares is read when somebody wants to
+// know of it alone.
+func (s *Server) news(ctx context.Context, u mail.User, accounts []mail.AccountID, types []string) (news, error) {
+	n := news{}
 	for _, a := range accounts {
 		m, err := s.Mailboxes.State(ctx, a)
 		if err != nil && !mail.Is(err, mail.NotFound) {
 			return nil, err
 		}
-		list = append(list, state(m))
-	}
-	return list, nil
-}
-
-func eventID(states []string) string { return strings.Join(states, ".") }
-
-// tell writes a StateChange (RFC 8620 §7.1) about the accounts whose state is
-// another one than before.
-func tell(w http.ResponseWriter, out *http.ResponseController, now []string, accounts []mail.AccountID, before, types []string) bool {
-	changed := map[string]map[string]string{}
-	for i, a := range accounts {
-		if before != nil && before[i] == now[i] {
-			continue
-		}
 		of := map[string]string{}
 		for _, t := range types {
-			of[t] = now[i]
+			if slices.Contains(pushed, t) {
+				of[t] = state(m)
+			}
 		}
-		if len(of) > 0 {
-			changed[accountID(a)] = of
+		if _, ok := of[emailDelivery]; ok {
+			m, err := s.Mailboxes.Delivered(ctx, a)
+			if err != nil && !mail.Is(err, mail.NotFound) {
+				return nil, err
+			}
+			of[emailDelivery] = state(m)
+		}
+		n[accountID(a)] = of
+	}
+	own := n[accountID(u.Account)]
+	for _, p := range personal {
+		if !slices.ContainsFunc(p.types, func(t string) bool { return slices.Contains(types, t) }) {
+			continue
+		}
+		now, err := p.state(ctx, s, u.Account)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range p.types {
+			if slices.Contains(types, t) {
+				own[t] = now
+			}
 		}
 	}
+	c := &Call{User: u, srv: s, ctx: ctx, name: "events", looks: true}
+	for _, t := range sharedTypes {
+		if !slices.Contains(types, t.name) {
+			continue
+		}
+		now, err := t.state(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		own[t.name] = now
+	}
+	return n, nil
+}
+
+// id names the states: who comes back with another one has missed something.
+func (n news) id() string {
+	h := sha256.New()
+	for _, account := range slices.Sorted(maps.Keys(n)) {
+		for _, t := range slices.Sorted(maps.Keys(n[account])) {
+			fmt.Fprintln(h, account, t, n[account][t])
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:10])
+}
+
+// since is what of it is another state than before.
+func (n news) since(before news) map[string]map[string]string {
+	changed := map[string]map[string]string{}
+	for account, states := range n {
+		for t, state := range states {
+			if had, ok := before[account][t]; ok && had == state {
+				continue
+			}
+			if changed[account] == nil {
+				changed[account] = map[string]string{}
+			}
+			changed[account][t] = state
+		}
+	}
+	return changed
+}
+
+// tell writes a StateChange (RFC 8620 §7.1) about the types whose state is another
+// one than before.
+func tell(w http.ResponseWriter, out *http.ResponseController, now, before news) bool {
+	changed := now.since(before)
 	if len(changed) == 0 {
 		return true
 	}
@@ -147,6 +248,6 @@ func tell(w http.ResponseWriter, out *http.ResponseController, now []string, acc
 	if err != nil {
 		return false
 	}
-	_, err = fmt.Fprintf(w, "event: state\nid: %s\ndata: %s\n\n", eventID(now), b)
+	_, err = fmt.Fprintf(w, "event: state\nid: %s\ndata: %s\n\n", now.id(), b)
 	return err == nil && out.Flush() == nil
 }

@@ -7,7 +7,13 @@ import "maps"
 var methods = map[string]method{"Core/echo": {usingCore, echo}}
 
 func init() {
-	for _, table := range []map[string]method{mailboxMethods, threadMethods, emailMethods, identityMethods, submissionMethods, quotaMethods} {
+	for _, table := range []map[string]method{
+		mailboxMethods, threadMethods, emailMethods, identityMethods, submissionMethods, vacationMethods, quotaMethods,
+		contactMethods, snoozeMethods, unsubscribeMethods, pushMethods,
+	} {
 		maps.Copy(methods, table)
+	}
+	for _, t := range sharedTypes {
+		maps.Copy(methods, t.methods())
 	}
 }

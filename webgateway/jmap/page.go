@@ -15,6 +15,15 @@ type Page struct {
 	HTML    string
 	Inline  map[string]string // blobs by Content-ID
 	Types   map[string]string // and what they are
+	Files   []PageFile
+	Prefix  []byte // what we wrote before the mail when it came: who it is really from
+	Summary *mail.Summary
+}
+
+// PageFile is a file that goes with a mail.
+type PageFile struct {
+	Name string
+	Size int64
 }
 
 // maxPage is how much HTML of one mail is shown.
@@ -36,8 +45,13 @@ func (s *Server) Page(ctx context.Context, u mail.User, id string) (*Page, error
 	if l == nil {
 		return nil, mail.Wrap(mail.NotFound, fmt.Errorf("no email %s", quoted(id)))
 	}
-	p := &Page{Account: accountID(u.Account), Inline: map[string]string{}, Types: map[string]string{}}
-	_, parts, _ := l.flatten()
+	p := &Page{Account: accountID(u.Account), Inline: map[string]string{}, Types: map[string]string{}, Prefix: l.prefix, Summary: l.sum}
+	_, parts, files := l.flatten()
+	for _, f := range files {
+		if f.Filename != "" {
+			p.Files = append(p.Files, PageFile{f.Filename, f.decoded()})
+		}
+	}
 	for _, part := range parts {
 		if part.Type != "text/html" && part.Type != "text/plain" {
 			continue

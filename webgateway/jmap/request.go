@@ -71,7 +71,12 @@ type Call struct {
 	id       string
 
 	accounts []mail.AccountID // that the member sees; see account
+	looks    bool             // changes nothing; see marks
+	marked   *marks
 }
+
+// uses says whether the client named a capability.
+func (c *Call) uses(capability string) bool { return slices.Contains(c.using, capability) }
 
 // method is what a name is answered by.
 type method struct {
@@ -151,8 +156,8 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request) {
 	json.MarshalWrite(w, out)
 }
 
-// read decodes a request.
-func read(body []byte) (*request, *problem) {
+// read decodes a request; pushes says whether push is offered.
+func read(body []byte, pushes bool) (*request, *problem) {
 	// The decoder bounds depth, and refuses what I-JSON does (RFC 8620 §1.5).
 	if !jsontext.Value(body).IsValid() {
 		return nil, notJSON("the body is not I-JSON")
@@ -165,7 +170,7 @@ func read(body []byte) (*request, *problem) {
 		return nil, notRequest("using or methodCalls is missing")
 	}
 	for _, name := range q.Using {
-		if _, ok := capabilities[name]; !ok {
+		if _, ok := capabilities[name]; !ok && (name != usingPush || !pushes) {
 			return nil, unknownCapability(name)
 		}
 	}
@@ -177,7 +182,7 @@ func read(body []byte) (*request, *problem) {
 
 // answer runs the calls of a request, one after the other.
 func (s *Server) answer(ctx context.Context, u mail.User, client mail.Client, body []byte) (*response, *problem) {
-	q, p := read(body)
+	q, p := read(body, s.Push != nil)
 	if p != nil {
 		return nil, p
 	}
@@ -252,7 +257,7 @@ func (c *Call) run(ctx context.Context, call invocation) (out any, err error) {
 		}
 	}()
 	m, ok := methods[call.name]
-	if !ok || !slices.Contains(c.using, m.using) {
+	if !ok || !c.uses(m.using) {
 		return nil, &failure{Type: "unknownMethod"}
 	}
 	args, err := c.resolve(call.args)

@@ -9,11 +9,18 @@ import (
 	"sync"
 	"time"
 
+	"colporteur/accounts"
 	"colporteur/delivery"
 	"colporteur/mail"
 	"colporteur/store/blob"
+	"colporteur/store/contact"
 	"colporteur/store/loose"
 	"colporteur/store/mailbox"
+	"colporteur/webgateway/push"
+	"colporteur/workflow/album"
+	"colporteur/workflow/link"
+	"colporteur/workflow/snooze"
+	"colporteur/workflow/transfer"
 )
 
 // Accounts says who somebody is; *accounts.Service does.
@@ -21,6 +28,7 @@ type Accounts interface {
 	Login(ctx context.Context, name, password string, c mail.Client) (mail.User, error)
 	AddressesOf(ctx context.Context, accounts []mail.AccountID) (map[mail.AccountID]mail.Address, error)
 	Quota(ctx context.Context, account mail.AccountID) (int64, error)
+	GroupsOf(ctx context.Context, u mail.UserID) ([]accounts.Group, error)
 }
 
 // Server serves JMAP.
@@ -28,12 +36,31 @@ type Server struct {
 	Mailboxes *mailbox.Store
 	Blobs     *blob.Store
 	Uploads   *loose.Store // nil takes no files
-	Filer     Filer        // nil files nothing
+	Contacts  *contact.Store
+	Filer     Filer // nil files nothing
 	Accounts  Accounts
+	// Identities are what members call themselves when they send.
+	Identities Identities
+	Absences   Absences
 	// Submitter sends, and Submissions remembers what was sent.
 	Submitter   Submitter
 	Submissions *delivery.Submissions
-	URL         string // of the site, without a slash at its end
+	Snooze      *snooze.Service // nil puts nothing aside
+	Push        *push.Service   // nil pushes nothing
+	URL         string          // of the site, without a slash at its end
+	Hostname    string          // that our own Authentication-Results bear
+
+	// Outward asks hosts that a mail names; nil asks none.
+	Outward *http.Client
+	// What members share, and what became of the mails they sent.
+	Transfers *transfer.Service
+	Albums    *album.Service
+	Links     *link.Service
+	Trace     *delivery.Trace
+	// Room is how many octets more a member may keep, in mail and in what they share.
+	Room func(ctx context.Context, account mail.AccountID, member mail.UserID) (int64, error)
+	// Photo answers with a form of a photo, as the guests' pages do, while still says nil.
+	Photo func(w http.ResponseWriter, r *http.Request, v link.Visit, id album.PhotoID, form string, still func() error) error
 
 	// Cookie says whose a request of our own web application is; nil: there is none.
 	Cookie func(*http.Request) (mail.User, error)
@@ -57,6 +84,9 @@ func (s *Server) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /jmap/upload/{account}/", s.upload)
 	mux.HandleFunc("GET /jmap/download/{account}/{blob}/{name}", s.download)
 	mux.HandleFunc("GET /jmap/events", s.events)
+	mux.HandleFunc("GET /jmap/ws", s.websocket)
+	mux.HandleFunc("GET /jmap/contacts/{file}", s.contacts)
+	mux.HandleFunc("GET /jmap/photo/{account}/{photo}/{form}", s.photo)
 }
 
 // crowd counts what members do at once.

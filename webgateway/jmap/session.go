@@ -5,12 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 
 	"github.com/go-json-experiment/json"
 
 	"colporteur/mail"
 	"colporteur/store/mailbox"
+	"colporteur/workflow/album"
+	"colporteur/workflow/transfer"
 )
 
 // Capabilities that clients may use.
@@ -18,7 +21,13 @@ const (
 	usingCore       = "urn:ietf:params:jmap:core"
 	usingMail       = "urn:ietf:params:jmap:mail"
 	usingSubmission = "urn:ietf:params:jmap:submission"
+	usingVacation   = "urn:ietf:params:jmap:vacationresponse"
 	usingQuota      = "urn:ietf:params:jmap:quota"
+	usingWebSocket  = "urn:ietf:params:jmap:websocket"
+	// Our own, which doc.go describes: what is said about mails that RFC 8621 has no
+	// words for, and what members share.
+	usingOwnMail = "urn:colporteur:params:jmap:mail"
+	usingSharing = "urn:colporteur:params:jmap:sharing"
 )
 
 // capabilities are all of them, with what the session says about each.
@@ -28,9 +37,15 @@ var capabilities = map[string]any{
 		"maxConcurrentRequests": maxConcurrentRequests, "maxCallsInRequest": maxCallsInRequest,
 		"maxObjectsInGet": maxObjectsInGet, "maxObjectsInSet": maxObjectsInSet, "collationAlgorithms": []string{"i;unicode-casemap"},
 	},
-	usingMail:       struct{}{},
-	usingSubmission: struct{}{},
-	usingQuota:      struct{}{},
+	usingMail:        struct{}{},
+	usingSubmission:  struct{}{},
+	usingVacation:    struct{}{},
+	usingQuota:       struct{}{},
+	usingContacts:    struct{}{},
+	usingOwnMail:     struct{}{},
+	usingOurContacts: struct{}{},
+	usingSharing:     struct{}{},
+	usingWebSocket:   struct{}{}, // with the host's address in its session
 }
 
 // ofAccount is what the session says about an account (RFC 8621 §1.3).
@@ -40,10 +55,14 @@ func ofAccount(own bool) map[string]any {
 			"maxMailboxesPerEmail": nil, "maxMailboxDepth": nil, "maxSizeMailboxName": 255, "maxSizeAttachmentsPerEmail": maxSizeUpload,
 			"emailQuerySortOptions": sortOptions(), "mayCreateTopLevelMailbox": own,
 		},
-		usingQuota: struct{}{},
+		usingQuota:   struct{}{},
+		usingOwnMail: struct{}{},
 	}
 	if own {
+		all[usingContacts], all[usingOurContacts] = contactsOfAccount()
+		all[usingSharing] = map[string]any{"maxTransferDays": transfer.MaxDays, "maxGuests": transfer.MaxGuests, "maxFiles": maxFiles, "maxPhotos": album.MaxAlbum}
 		all[usingSubmission] = map[string]any{"maxDelayedSend": int(maxDelay.Seconds()), "submissionExtensions": map[string][]string{"FUTURERELEASE": {}, "DSN": {}}}
+		all[usingVacation] = struct{}{}
 	}
 	return all
 }
@@ -85,10 +104,22 @@ func (s *Server) sessionOf(ctx context.Context, u mail.User) (o map[string]any, 
 		}
 		accounts[accountID(id)] = map[string]any{"name": name, "isPersonal": id == u.Account, "isReadOnly": false, "accountCapabilities": ofAccount(id == u.Account)}
 	}
+	primary := map[string]string{}
+	for name := range capabilities {
+		primary[name] = own
+	}
+	delete(primary, usingWebSocket) // it is of no account
+	here := maps.Clone(capabilities)
+	here[usingWebSocket] = map[string]any{"url": s.websocketURL(), "supportsPush": true}
+	if about, err := s.pushCapability(ctx); err != nil {
+		return nil, "", err
+	} else if about != nil {
+		here[usingPush] = about
+	}
 	base := s.URL + "/jmap/"
 	o = map[string]any{
-		"capabilities": capabilities, "accounts": accounts,
-		"primaryAccounts": map[string]string{usingCore: own, usingMail: own, usingSubmission: own, usingQuota: own},
+		"capabilities": here, "accounts": accounts,
+		"primaryAccounts": primary,
 		"username":        u.Address.String(), "apiUrl": base + "api", "downloadUrl": base + "download/{accountId}/{blobId}/{name}?accept={type}",
 		"uploadUrl": base + "upload/{accountId}/", "eventSourceUrl": base + "events?types={types}&closeafter={closeafter}&ping={ping}",
 	}

@@ -149,9 +149,19 @@ func (a *setArgs) answer(old string) *setAnswer {
 		NotCreated: map[string]*setError{}, NotUpdated: map[string]*setError{}, NotDestroyed: map[string]*setError{}}
 }
 
-// check bounds a set call, and looks at ifInState. Ids to destroy are there once
-// then.
+// check bounds a set call, and looks at ifInState.
 func (a *setArgs) check(now mailbox.ModSeq) error {
+	if err := a.bound(); err != nil {
+		return err
+	}
+	if a.IfInState != nil && *a.IfInState != state(now) {
+		return &failure{Type: "stateMismatch"}
+	}
+	return nil
+}
+
+// bound is what check does whatever the state. Ids to destroy are there once then.
+func (a *setArgs) bound() error {
 	if len(a.Create)+len(a.Update)+len(a.Destroy) > maxObjectsInSet {
 		return &failure{Type: "requestTooLarge", Description: fmt.Sprintf("at most %d objects", maxObjectsInSet)}
 	}
@@ -161,9 +171,6 @@ func (a *setArgs) check(now mailbox.ModSeq) error {
 		seen[id] = true
 		return twice
 	})
-	if a.IfInState != nil && *a.IfInState != state(now) {
-		return &failure{Type: "stateMismatch"}
-	}
 	return nil
 }
 

@@ -272,7 +272,11 @@ func (c *Call) submit(ctx context.Context, account mail.AccountID, raw jsontext.
 	if err := json.Unmarshal(raw, &q, json.RejectUnknownMembers(true)); err != nil {
 		return nil, invalidProperties(why(err), where(err)...)
 	}
-	if q.IdentityID != ownIdentity {
+	from, err := c.identity(ctx, q.IdentityID)
+	if err != nil {
+		return nil, err
+	}
+	if from == nil {
 		return nil, invalidProperties("there is no such identity", "identityId")
 	}
 	n, ok := number[mailbox.EmailID]('e', c.idOf(q.EmailID))
@@ -287,8 +291,15 @@ func (c *Call) submit(ctx context.Context, account mail.AccountID, raw jsontext.
 	if l == nil {
 		return nil, invalidProperties("there is no such email", "emailId")
 	}
+	// Whether the member may write from there at all is asked by Submit, as of any
+	// mail; here, whether they are who they say (RFC 8621 §6: it MUST be used).
+	for _, m := range l.sum.From {
+		if a, err := mail.ParseAddress(m.Addr); err != nil || a.Key() != from.Email.Key() {
+			return nil, &setError{Type: "forbiddenFrom", Description: c.sentence(mail.Refuse(mail.Policy, "identity-from", "Address", from.Email.String()))}
+		}
+	}
 	if q.Envelope == nil {
-		q.Envelope = envelopeOf(c.User, l.sum)
+		q.Envelope = envelopeOf(from.Email, l.sum)
 	}
 	env, to, err := c.envelope(q.Envelope)
 	if err != nil {
@@ -326,7 +337,7 @@ func (c *Call) submit(ctx context.Context, account mail.AccountID, raw jsontext.
 	if err != nil {
 		return nil, err
 	}
-	s := &delivery.Submission{ID: store.NewID(), Identity: ownIdentity, Email: int64(n), Thread: int64(l.email.Thread), Mail: env.ID, Envelope: said, SendAt: env.Release, Created: c.srv.now()}
+	s := &delivery.Submission{ID: store.NewID(), Identity: identityID(from.ID), Email: int64(n), Thread: int64(l.email.Thread), Mail: env.ID, Envelope: said, SendAt: env.Release, Created: c.srv.now()}
 	if s.SendAt.IsZero() {
 		s.SendAt = s.Created
 	}
@@ -338,8 +349,8 @@ func (c *Call) submit(ctx context.Context, account mail.AccountID, raw jsontext.
 }
 
 // envelopeOf is the envelope that a mail's own fields make (RFC 8621 §7.5).
-func envelopeOf(u mail.User, sum *mail.Summary) *envelopeArg {
-	e := &envelopeArg{MailFrom: addressArg{Email: u.Address.String()}}
+func envelopeOf(from mail.Address, sum *mail.Summary) *envelopeArg {
+	e := &envelopeArg{MailFrom: addressArg{Email: from.String()}}
 	for _, list := range [][]mail.Mailbox{sum.To, sum.Cc, sum.Bcc} {
 		for _, m := range list {
 			e.RcptTo = append(e.RcptTo, addressArg{Email: m.Addr})

@@ -11,7 +11,6 @@ package sanitize
 
 import (
 	"io"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -23,6 +22,13 @@ import (
 type Options struct {
 	CID    func(contentID string) (url string, ok bool) // a picture that came with it; nil: none
 	Remote func(url string) (proxied string, show bool) // one from elsewhere; nil: none
+	// Quoted are the words above a quotation that is folded; "" folds nothing.
+	Quoted string
+	// Scope is what a sheet's rules are held to: a selector of an element that the
+	// mail is put into, "#letter"; "" when it has the page for itself.
+	Scope string
+	// Misled are the words after a link that says another address than its own; nil: none.
+	Misled func(Misled) string
 
 	MaxBytes int // 0 is 4 MiB
 	MaxDepth int // 0 is 200
@@ -33,7 +39,11 @@ type Options struct {
 type Result struct {
 	HTML     string
 	Remote   []string // hosts that pictures would have come from, sorted
-	Trackers []string // those of them whose pictures nobody could see
+	Pictures int      // from elsewhere, that somebody would see
+	Trackers []string // hosts whose pictures nobody could see: they tell who reads
+	Pixels   int      // such pictures
+	Misled   []Misled // links that say another address than their own, the first of them
+	Quoted   bool     // something is folded
 	Active   int      // scripts, forms, frames and the like that were taken out
 	Cut      bool     // the mail was too long, or too deep
 }
@@ -63,7 +73,10 @@ func HTML(r io.Reader, o Options) (res Result, err error) {
 		res.HTML = "<pre>" + html.EscapeString(words(text)) + "</pre>"
 		return res, nil
 	}
-	c := &cleaner{o: o, res: &res, hosts: map[string]bool{}, trackers: map[string]bool{}}
+	c := &cleaner{o: o, res: &res, hosts: map[string]bool{}, trackers: map[string]bool{}, folds: &folds{}}
+	if o.Quoted != "" {
+		c.folds = findFolds(doc, o.MaxNodes, o.MaxDepth)
+	}
 	c.children(doc, 0)
 	res.HTML = c.out.String()
 	res.Remote, res.Trackers = sorted(c.hosts), sorted(c.trackers)
@@ -100,11 +113,21 @@ type cleaner struct {
 	nodes    int
 	hosts    map[string]bool
 	trackers map[string]bool
+	folds    *folds
+	unseen   int // elements around this one that hide what is in them
 }
 
 func (c *cleaner) children(n *html.Node, depth int) {
+	folded := false
 	for child := n.FirstChild; child != nil; child = child.NextSibling {
+		if c.folds.rest[child] {
+			c.fold()
+			folded = true
+		}
 		c.node(child, depth)
+	}
+	if folded {
+		c.unfold()
 	}
 }
 
@@ -145,6 +168,14 @@ func (c *cleaner) element(n *html.Node, depth int) {
 		c.children(n, depth) // its words stay
 		return
 	}
+	if c.folds.whole[n] {
+		c.fold()
+		defer c.unfold()
+	}
+	if hides(n) {
+		c.unseen++
+		defer func() { c.unseen-- }()
+	}
 	c.out.WriteString("<" + name)
 	c.attributes(n)
 	c.out.WriteByte('>')
@@ -156,6 +187,11 @@ func (c *cleaner) element(n *html.Node, depth int) {
 	}
 	c.children(n, depth+1)
 	c.out.WriteString("</" + name + ">")
+	if name == "a" {
+		if m, ok := misled(n); ok {
+			c.warn(m)
+		}
+	}
 }
 
 // text is what an element begins with, when that is text.
@@ -169,6 +205,7 @@ func text(n *html.Node) string {
 func (c *cleaner) attributes(n *html.Node) {
 	allowed := elements[n.Data]
 	seen := map[string]bool{}
+	behind, styled := c.behind(n)
 	for _, a := range n.Attr {
 		if a.Namespace != "" || seen[a.Key] {
 			continue
@@ -176,8 +213,10 @@ func (c *cleaner) attributes(n *html.Node) {
 		seen[a.Key] = true
 		v := a.Val
 		switch {
+		case a.Key == "background" && behind != "" && !styled:
+			a.Key, v = "style", behind
 		case a.Key == "style":
-			if v = inline(v); v == "" {
+			if v = strings.Trim(c.inline(v, sizeOf(n))+";"+behind, ";"); v == "" {
 				continue
 			}
 		case a.Key == "href" && n.Data == "a":
@@ -214,93 +253,4 @@ func looksActive(v string) bool {
 		return r
 	}, v))
 	return strings.Contains(v, "javascript:") || strings.Contains(v, "vbscript:") || strings.HasPrefix(v, "data:")
-}
-
-// link is where a link leads, when that is a place that one may go to.
-func link(v string) (string, bool) {
-	v = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return -1 // browsers read "java\nscript:" as one word
-		}
-		return r
-	}, v))
-	u, err := url.Parse(v)
-	if err != nil {
-		return "", false
-	}
-	switch strings.ToLower(u.Scheme) {
-	case "http", "https":
-		return u.String(), u.Host != ""
-	case "mailto", "tel":
-		return u.String(), true
-	}
-	return "", false // "#…" would lead nowhere in a frame, and the rest is none of ours
-}
-
-// image writes a picture that came with the mail, one from elsewhere when it may
-// be shown, or the room of it.
-func (c *cleaner) image(n *html.Node) {
-	src, hidden := "", false
-	for _, a := range n.Attr {
-		v := strings.ToLower(strings.TrimSpace(a.Val))
-		switch a.Key {
-		case "src":
-			src = strings.TrimSpace(a.Val)
-		case "width", "height":
-			hidden = hidden || v == "0" || v == "1" || v == "0px" || v == "1px"
-		case "style":
-			s := strings.ReplaceAll(v, " ", "")
-			hidden = hidden || strings.Contains(s, "display:none") || strings.Contains(s, "width:1px") || strings.Contains(s, "height:1px") || strings.Contains(s, "visibility:hidden")
-		}
-	}
-	shown := ""
-	scheme, rest, _ := strings.Cut(src, ":")
-	switch strings.ToLower(scheme) {
-	case "cid":
-		if c.o.CID != nil {
-			id, err := url.PathUnescape(rest)
-			if err != nil {
-				id = rest
-			}
-			shown, _ = c.o.CID(strings.Trim(id, "<> "))
-		}
-	case "data":
-		if isPicture(rest) {
-			shown = src
-		}
-	case "http", "https":
-		u, err := url.Parse(src)
-		if err != nil || u.Host == "" {
-			break
-		}
-		host := strings.ToLower(u.Hostname())
-		c.hosts[host] = true
-		if hidden {
-			c.trackers[host] = true
-		} else if c.o.Remote != nil {
-			if proxied, ok := c.o.Remote(u.String()); ok {
-				shown = proxied
-			}
-		}
-	}
-	c.out.WriteString("<img")
-	if shown != "" {
-		c.attribute("src", shown)
-	}
-	c.attributes(n)
-	c.out.WriteByte('>')
-}
-
-// isPicture says whether what follows "data:" is a small picture of a kind that
-// runs nothing.
-func isPicture(rest string) bool {
-	head, body, ok := strings.Cut(rest, ",")
-	if !ok || len(body) > 512<<10 {
-		return false
-	}
-	switch strings.ToLower(strings.ReplaceAll(head, " ", "")) {
-	case "image/png;base64", "image/jpeg;base64", "image/jpg;base64", "image/gif;base64", "image/webp;base64":
-		return strings.Trim(body, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \r\n") == ""
-	}
-	return false
 }

@@ -64,6 +64,7 @@ func inspect(t *testing.T, in, out string) {
 
 func styled(t *testing.T, in, s string) {
 	t.Helper()
+	s = strings.ReplaceAll(s, `url("/proxy/x")`, "") // that alone is had by a style
 	if bad := regexp.MustCompile(`(?i)url\s*\(|@import|expression|behavior|binding|javascript|position|z-index|\\|<|content:|image-set|@font|attr\(|var\(`).FindString(s); bad != "" {
 		t.Errorf("%.200q: %q stays in a style: %q", in, bad, s)
 	}

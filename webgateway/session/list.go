@@ -55,6 +55,14 @@ func (s *Service) Revoke(r *http.Request, id int64) error {
 	})
 }
 
+// End ends all sessions of a member, for whoever runs the host.
+func (s *Service) End(ctx context.Context, u mail.UserID) error {
+	return s.DB.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM web_session WHERE member = $1`, int64(u))
+		return err
+	})
+}
+
 // Sweep forgets what has ended.
 func (s *Service) Sweep(ctx context.Context) error {
 	return s.DB.Write(ctx, func(tx *store.Tx) error {

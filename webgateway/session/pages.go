@@ -143,6 +143,9 @@ func (p *Pages) out(w http.ResponseWriter, r *http.Request) error {
 	if err := p.Sessions.Close(w, r); err != nil {
 		return err
 	}
+	// What the application kept on this device goes with the session, whatever page
+	// ended it.
+	w.Header().Set("Clear-Site-Data", `"storage"`)
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"colporteur/mail"
@@ -174,17 +176,52 @@ func (s *Service) find(r *http.Request) (u mail.User, id int64, err error) {
 	if err != nil {
 		return u, 0, err
 	}
-	u, current, err := s.Accounts.Standing(ctx, member)
-	switch {
-	case mail.Is(err, mail.NotFound), mail.Is(err, mail.Suspended), err == nil && !bytes.Equal(current, stamp):
-		return mail.User{}, 0, nobody()
-	case err != nil:
+	if u, err = s.standing(ctx, id, member, stamp); err != nil {
 		return u, 0, err
 	}
 	if now.Sub(store.Time(seen)) >= noted {
 		s.note(ctx, r, id, keep == 1, now)
 	}
 	return u, id, nil
+}
+
+// standing is whose session it is; kind AuthRequired when it is worth nothing.
+func (s *Service) standing(ctx context.Context, id int64, member mail.UserID, stamp []byte) (mail.User, error) {
+	u, current, err := s.Accounts.Standing(ctx, member)
+	switch {
+	case mail.Is(err, mail.NotFound), mail.Is(err, mail.Suspended), err == nil && !bytes.Equal(current, stamp):
+		return mail.User{}, nobody()
+	case err != nil:
+		return u, err
+	}
+	u.Credential = credential + strconv.FormatInt(id, 36)
+	return u, nil
+}
+
+const credential = "session "
+
+// Holds is the member as long as the session that name (mail.User.Credential) names
+// has not ended; ours is false for what names no session. Kind NotFound.
+func (s *Service) Holds(ctx context.Context, member mail.UserID, name string) (u mail.User, ours bool, err error) {
+	rest, ours := strings.CutPrefix(name, credential)
+	if !ours {
+		return u, false, nil
+	}
+	id, err := strconv.ParseInt(rest, 36, 64)
+	if err != nil {
+		return u, true, mail.Wrap(mail.NotFound, err)
+	}
+	var stamp []byte
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		return tx.QueryRow(ctx, `SELECT stamp FROM web_session WHERE id = $1 AND member = $2 AND expires > $3`, id, int64(member), store.Micros(s.now())).Scan(&stamp)
+	})
+	if err == nil {
+		u, err = s.standing(ctx, id, member, stamp)
+	}
+	if errors.Is(err, store.ErrNoRows) || mail.Is(err, mail.AuthRequired) {
+		err = mail.Wrap(mail.NotFound, err)
+	}
+	return u, true, err
 }
 
 // note remembers that a session is in use. That it cannot be written keeps

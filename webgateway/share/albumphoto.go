@@ -12,6 +12,7 @@ import (
 	"colporteur/mail"
 	"colporteur/webgateway/page"
 	"colporteur/workflow/album"
+	"colporteur/workflow/link"
 )
 
 // photoView is one photo as a page shows it.
@@ -177,14 +178,20 @@ func (s *Share) photo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	form := r.PathValue("form")
+	v := visit(r)
+	return s.Photo(w, r, v, album.PhotoID(id), r.PathValue("form"), func() error { return s.Albums.Still(r.Context(), v, album.PhotoID(id)) })
+}
+
+// Photo answers with one form of a photo, for whoever makes the visit; a long
+// answer goes on while still says nil.
+func (s *Share) Photo(w http.ResponseWriter, r *http.Request, v link.Visit, id album.PhotoID, form string, still func() error) error {
 	if !forms[form] {
 		return notFound()
 	}
-	f, err := s.Albums.Photo(r.Context(), visit(r), album.PhotoID(id), album.Form(form))
+	f, err := s.Albums.Photo(r.Context(), v, id, album.Form(form))
 	if name, ok := strings.CutSuffix(form, ".webp"); ok && mail.Is(err, mail.NotFound) {
 		// A picture that could not be made as WebP. Browsers look at the type.
-		f, err = s.Albums.Photo(r.Context(), visit(r), album.PhotoID(id), album.Form(name+".jpg"))
+		f, err = s.Albums.Photo(r.Context(), v, id, album.Form(name+".jpg"))
 	}
 	if err != nil {
 		return err
@@ -193,6 +200,5 @@ func (s *Share) photo(w http.ResponseWriter, r *http.Request) error {
 	if form == "clean" || form == "source" {
 		w.Header().Set("Content-Disposition", attachment(f.Name))
 	}
-	return s.blob(w, r, f.Blob, answer{tag: strconv.FormatInt(int64(f.Blob), 36),
-		still: func() error { return s.Albums.Still(r.Context(), visit(r), album.PhotoID(id)) }})
+	return s.blob(w, r, f.Blob, answer{tag: strconv.FormatInt(int64(f.Blob), 36), still: still})
 }

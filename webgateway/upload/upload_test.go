@@ -29,6 +29,7 @@ import (
 	"colporteur/webgateway/page"
 	"colporteur/webgateway/share"
 	"colporteur/webgateway/upload"
+	"colporteur/workflow/transfer"
 	"colporteur/workflow/workflowtest"
 )
 
@@ -177,6 +178,9 @@ func (s *site) stored() string {
 	ts, err := s.Transfers.List(s.t.Context())
 	if err != nil || len(ts) != 1 || len(ts[0].Files) != 1 {
 		s.t.Fatalf("transfers: %+v, %v; want one with one file", ts, err)
+	}
+	if !ts[0].Given() || ts[0].Origin() != transfer.ByWeb {
+		s.t.Errorf("it was handed in by somebody, and is told as %q, %v", ts[0].Origin(), ts[0].Given())
 	}
 	f := ts[0].Files[0]
 	if got := hexSum(s.Read(f.Blob)); got != f.SHA256 {

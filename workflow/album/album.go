@@ -57,8 +57,15 @@ type Service struct {
 	// person of a link; nil: there are no such places.
 	Hand func(ctx context.Context, tx *store.Tx, album ID, name string, owner mail.User) (link.Link, error)
 
-	Now func() time.Time // nil is time.Now
-	Log *slog.Logger     // nil discards
+	Changed func(tx *store.Tx, account mail.AccountID) // hears that something of the account's may be another; nil hears nothing
+	Now     func() time.Time                           // nil is time.Now
+	Log     *slog.Logger                               // nil discards
+}
+
+func (s *Service) changed(tx *store.Tx, account mail.AccountID) {
+	if s.Changed != nil {
+		s.Changed(tx, account)
+	}
 }
 
 // Shelf shows albums elsewhere, as folders. It is told of each change in the
@@ -164,6 +171,9 @@ func (s *Service) allowed(ctx context.Context, tx *store.Tx, by link.Caller, r l
 	}
 	if a.over(s.now()) && (a.Name == "" || !by.May(link.Manage, link.Album, int64(id), a.Member)) {
 		return nil, mail.Wrap(mail.NotFound, fmt.Errorf("album %d has ended", id))
+	}
+	if r == link.Manage {
+		s.changed(tx, a.Account) // every change of its owner's begins here
 	}
 	return a, nil
 }

@@ -17,11 +17,12 @@ import (
 
 // Comment is what somebody wrote about a photo or an album.
 type Comment struct {
-	ID   int64
-	Name string
-	Text string
-	At   time.Time
-	Link link.ID // whose
+	ID    int64
+	Photo PhotoID // 0: about the album
+	Name  string
+	Text  string
+	At    time.Time
+	Link  link.ID // whose
 }
 
 // Bounds of what people write.
@@ -81,6 +82,7 @@ func (s *Service) say(ctx context.Context, tx *store.Tx, a *Album, l link.Link, 
 	if err != nil || added == 0 {
 		return err
 	}
+	s.changed(tx, a.Account)
 	if !l.Manage {
 		if err := s.tellOwner(ctx, tx, a, key, l.Called(), text, nil); err != nil {
 			return err
@@ -126,6 +128,7 @@ func (s *Service) RemoveComment(ctx context.Context, by link.Visit, id int64) er
 		} else if l.Public {
 			return mail.Wrap(mail.NotFound, errors.New("not theirs"))
 		}
+		s.changed(tx, a.Account)
 		n, err := tx.Exec(ctx, q, args...)
 		if err == nil && n == 0 {
 			err = mail.Wrap(mail.NotFound, fmt.Errorf("album %d has no such comment of theirs", a.ID))
@@ -145,7 +148,7 @@ func comments(ctx context.Context, tx *store.Tx, id ID, from, to PhotoID) (map[P
 		var p PhotoID
 		var at int64
 		err := f(&c.ID, &p, &c.Name, &c.Text, &at, &c.Link)
-		c.At = store.Time(at)
+		c.At, c.Photo = store.Time(at), p
 		said[p] = append(said[p], c)
 		return err
 	})

@@ -94,3 +94,20 @@ func (s *Service) Size(ctx context.Context, u mail.UserID) (n int64, err error) 
 	})
 	return n, err
 }
+
+// Sizes are how many bytes each living album keeps, in all forms of its photos.
+func (s *Service) Sizes(ctx context.Context) (all map[ID]int64, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		all = map[ID]int64{}
+		rows, err := tx.Query(ctx, `SELECT p.album, CAST(sum(f.size) AS BIGINT) FROM photo_form f JOIN photo p ON p.id = f.photo JOIN album a ON a.id = p.album
+			WHERE a.ended = 0 GROUP BY p.album`)
+		return store.Each(rows, err, func(scan func(...any) error) error {
+			var id ID
+			var n int64
+			err := scan(&id, &n)
+			all[id] = n
+			return err
+		})
+	})
+	return all, err
+}

@@ -268,6 +268,7 @@ func (s *Service) add(ctx context.Context, tx *store.Tx, a *Album, key string, b
 		}
 		added = append(added, m.Photo)
 	}
+	s.changed(tx, a.Account)
 	if len(added) == 0 || s.Shelf == nil {
 		return added, nil
 	}

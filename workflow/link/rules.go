@@ -39,13 +39,54 @@ func (s *Service) Rules(ctx context.Context, tx *store.Tx, kind string, thing in
 	return r, err
 }
 
-// SetRules replaces the rules of a thing; they hold from the next request on.
+// SetRules replaces the rules of a thing; they hold from the next request on. What
+// is frozen stays so: an owner's form that was read before does not end it.
 func (s *Service) SetRules(ctx context.Context, tx *store.Tx, kind string, thing int64, r Rules) error {
 	_, err := tx.Exec(ctx, `INSERT INTO link_rules (kind, thing, password, code, downloads, comment, adding, place, frozen)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (kind, thing) DO UPDATE SET password = excluded.password, code = excluded.code,
-		downloads = excluded.downloads, comment = excluded.comment, adding = excluded.adding, place = excluded.place, frozen = excluded.frozen`,
-		kind, thing, r.Password, flag(r.Code), r.Downloads, flag(r.Comment), flag(r.Add), flag(r.Place), store.Micros(r.Frozen))
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0) ON CONFLICT (kind, thing) DO UPDATE SET password = excluded.password, code = excluded.code,
+		downloads = excluded.downloads, comment = excluded.comment, adding = excluded.adding, place = excluded.place`,
+		kind, thing, r.Password, flag(r.Code), r.Downloads, flag(r.Comment), flag(r.Add), flag(r.Place))
 	return err
+}
+
+// Thing names what links lead to.
+type Thing struct {
+	Kind string
+	ID   int64
+}
+
+// Freeze hides a thing from everybody but its owner, or ends that; its other
+// rules stay as they are. Twice is once.
+func (s *Service) Freeze(ctx context.Context, tx *store.Tx, kind string, thing int64, on bool) error {
+	r, err := s.Rules(ctx, tx, kind, thing)
+	if err != nil || r.Frozen.IsZero() != on {
+		return err
+	}
+	if err := s.SetRules(ctx, tx, kind, thing, r); err != nil { // there is a row then
+		return err
+	}
+	var since int64
+	if on {
+		since = store.Micros(s.now())
+	}
+	_, err = tx.Exec(ctx, `UPDATE link_rules SET frozen = $1 WHERE kind = $2 AND thing = $3`, since, kind, thing)
+	return err
+}
+
+// Frozen are the things that only their owners see, and since when.
+func (s *Service) Frozen(ctx context.Context) (all map[Thing]time.Time, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		all = map[Thing]time.Time{}
+		rows, err := tx.Query(ctx, `SELECT kind, thing, frozen FROM link_rules WHERE frozen > 0`)
+		return store.Each(rows, err, func(scan func(...any) error) error {
+			var t Thing
+			var at int64
+			err := scan(&t.Kind, &t.ID, &at)
+			all[t] = store.Time(at)
+			return err
+		})
+	})
+	return all, err
 }
 
 // RevokeOne ends one person's link, at once.

@@ -142,6 +142,7 @@ func (s *Service) Taken(ctx context.Context, g *Grant, from, to, size int64) err
 // fetched notes which files the holder of a link has by now.
 func (s *Service) fetched(ctx context.Context, tx *store.Tx, g *Grant) error {
 	t := g.View
+	s.changed(tx, t.Account)
 	for _, f := range t.Files {
 		if g.File != All && g.File != f.Seq {
 			continue

@@ -46,7 +46,7 @@ func (s *Service) MakeOutgoing(ctx context.Context, tx *store.Tx, o *Outgoing) (
 	}
 	if _, err := tx.Exec(ctx, `INSERT INTO transfer (id, account, member, sender, key, subject, note, mail, message, created, expires, ended, recalled)
 		VALUES ($1, $2, $3, $4, $5, $6, '', $7, 0, $8, $9, 0, 0)`, int64(t.ID), int64(t.Account), int64(t.Member), store.Clean(t.From),
-		"mail:"+o.Mail, store.Clean(t.Subject), o.Mail, store.Micros(t.Created), store.Micros(t.Expires)); err != nil {
+		outgoingKey+o.Mail, store.Clean(t.Subject), o.Mail, store.Micros(t.Created), store.Micros(t.Expires)); err != nil {
 		return nil, err
 	}
 	for i := range t.Files {

@@ -52,8 +52,15 @@ type Service struct {
 	Notify   *notify.Service
 	Shelf    Shelf                                            // nil: transfers are no messages
 	LangOf   func(ctx context.Context, a mail.Address) string // a guest's language when they are one of ours; nil or "": not known
+	Changed  func(tx *store.Tx, account mail.AccountID)       // hears that something of the account's may be another; nil hears nothing
 	Now      func() time.Time                                 // nil is time.Now
 	Log      *slog.Logger                                     // nil discards
+}
+
+func (s *Service) changed(tx *store.Tx, account mail.AccountID) {
+	if s.Changed != nil {
+		s.Changed(tx, account)
+	}
 }
 
 // Shelf shows transfers elsewhere, as a folder. It is told of each change in the
@@ -91,6 +98,7 @@ type Transfer struct {
 	Recalled bool      // ended by its owner
 	Files    []File
 
+	key     string // says how it came: own.go
 	message message.ID
 	purged  bool // nothing can bring it back
 }
@@ -231,6 +239,9 @@ func (s *Service) allowed(ctx context.Context, tx *store.Tx, by link.Caller, r l
 	if t.over(s.now()) && (t.purged || !by.May(link.Manage, link.Transfer, int64(id), t.Member)) {
 		return nil, mail.Wrap(mail.NotFound, fmt.Errorf("transfer %d has ended", id))
 	}
+	if r == link.Manage {
+		s.changed(tx, t.Account) // every change of its owner's begins here
+	}
 	return t, nil
 }
 
@@ -246,7 +257,7 @@ func (s *Service) Still(ctx context.Context, by link.Visit) error {
 	})
 }
 
-const columns = `id, member, account, sender, subject, note, message, created, expires, ended, recalled, purged`
+const columns = `id, member, account, sender, key, subject, note, message, created, expires, ended, recalled, purged`
 
 // get reads a transfer; to change it, its row is locked.
 func get(ctx context.Context, tx *store.Tx, id ID, change bool) (*Transfer, error) {
@@ -261,7 +272,7 @@ func scan(f func(...any) error) (*Transfer, error) {
 	var t Transfer
 	var created, expires, ended int64
 	var recalled, purged int64
-	err := f(&t.ID, &t.Member, &t.Account, &t.From, &t.Subject, &t.Note, &t.message, &created, &expires, &ended, &recalled, &purged)
+	err := f(&t.ID, &t.Member, &t.Account, &t.From, &t.key, &t.Subject, &t.Note, &t.message, &created, &expires, &ended, &recalled, &purged)
 	t.Created, t.Expires, t.Ended, t.Recalled, t.purged = store.Time(created), store.Time(expires), store.Time(ended), recalled != 0, purged != 0
 	return &t, err
 }

@@ -239,7 +239,7 @@ func (s *Service) album(ctx context.Context, tx *store.Tx, v *View, key, giver, 
 }
 
 func (s *Service) transfer(ctx context.Context, tx *store.Tx, v *View, key, giver, message string, g *Gift, files []Given, sealed bool) (*transfer.Taken, error) {
-	h := &transfer.HandIn{Key: fmt.Sprintf("hand/%d/%s", v.Place.ID, key), Owner: v.Owner, Domain: v.Domain, Note: message,
+	h := &transfer.HandIn{Key: transfer.HandKey(int64(v.Place.ID), key, !v.Manage), Owner: v.Owner, Domain: v.Domain, Note: message,
 		Subject: line(g.Title, maxTitle), Guests: g.Guests, Days: g.Days, Sealed: sealed}
 	if !v.Manage {
 		h.From, h.Subject, h.Guests, h.Days, h.Quiet = giver, v.Title, nil, 0, true

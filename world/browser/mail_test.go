@@ -23,6 +23,7 @@ type reading struct {
 	Chromium string `json:"chromium"`
 	Base     string `json:"base"`
 	Shots    string `json:"shots"`
+	Photo    []byte `json:"photo"`
 	Ann      reader `json:"ann"`
 	Bob      reader `json:"bob"`
 	Many     int    `json:"many"` // conversations that Bob has
@@ -45,6 +46,9 @@ const hostile = "From: Bob <bob@home.test>\r\nTo: ann@home.test\r\nSubject: =?ut
 <div style="position:fixed;background:url(https://evil.test/b.png);color:green">fin</div></body></html>` +
 	"\r\n--r\r\nContent-Type: image/jpeg\r\nContent-ID: <photo@x>\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 
+const meeting = "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:1@home.test\r\nSUMMARY:Réunion du bureau\\, puis repas\r\nDTSTART:20261205T130000Z\r\nDURATION:PT1H30M\r\n" +
+	"LOCATION:Salle des fêtes\r\nORGANIZER;CN=Bob:mailto:bob@home.test\r\nATTENDEE;CN=\"Petit, Ann\";PARTSTAT=ACCEPTED:mailto:ann@home.test\r\nBEGIN:VALARM\r\nDESCRIPTION:dans\r\n  une heure\r\nEND:VALARM\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+
 // TestMailInARealBrowser keeps its screenshots in $COLPORTEUR_SHOTS, if that is set.
 func TestMailInARealBrowser(t *testing.T) {
 	t.Parallel()
@@ -56,6 +60,7 @@ func TestMailInARealBrowser(t *testing.T) {
 	w := world.New(t)
 	home := w.Server("home.test")
 	ann, bob := home.Member("ann", "fr"), home.Member("bob", "en")
+	home.Member("carl", "fr")
 	bob.Send(ann.Address, world.Subject("Été à la mer"), world.Text("Bonjour Ann,\r\nvoici la photo de la plage, et les autres viendront dimanche quand tout le monde sera rentré.\r\n-- \r\nBob\r\n"), world.Attach("mer.jpg", "image/jpeg", photo(3)))
 	bob.Send(ann.Address, world.Subject("Assemblée générale du 28 novembre"), world.Text("Chers amis,\r\n\r\nl'ordre du jour est prêt : https://home.test/ordre.\r\nÀ bientôt.\r\n"))
 	c := ann.IMAP()
@@ -80,7 +85,7 @@ func TestMailInARealBrowser(t *testing.T) {
 	}
 	c.Close()
 	w.Settle()
-	s := reading{Chromium: chromium, Base: "http://" + home.Addr("http"), Shots: os.Getenv("COLPORTEUR_SHOTS"), Many: many,
+	s := reading{Chromium: chromium, Base: "http://" + home.Addr("http"), Shots: os.Getenv("COLPORTEUR_SHOTS"), Many: many, Photo: photo(11),
 		Ann: reader{ann.Address, ann.Password, "fr"}, Bob: reader{bob.Address, bob.Password, "en"}}
 	if s.Shots == "" {
 		s.Shots = t.TempDir()
@@ -114,6 +119,31 @@ func TestMailInARealBrowser(t *testing.T) {
 		switch line := lines.Text(); {
 		case line == "do mail":
 			bob.Send(ann.Address, world.Subject("Une nouvelle toute fraîche"), world.Text("Elle est arrivée.\r\n> ce que tu disais\r\n> et encore\r\n"))
+			say(fmt.Sprint(time.Now().UnixMilli())) // the 250
+		case line == "do invite":
+			bob.Send(ann.Address, world.Subject("La réunion du bureau"), world.Text("Pouvez-vous venir ?\r\n"), world.Attach("réunion.ics", "text/calendar", []byte(meeting)))
+			say("")
+		case line == "do formatted":
+			w.Advance(11 * time.Second)
+			w.Settle()
+			say(formatted(bob))
+		case line == "do drafts":
+			got := ""
+			for _, m := range ann.Folder("Brouillons").All {
+				got += m.Text
+			}
+			if strings.Contains(got, "Ici.") && strings.Contains(got, "Là-bas.") {
+				got = "ok"
+			}
+			say(strings.ReplaceAll(got, "\n", " "))
+		case line == "do archived":
+			if got := ann.Folder("Archives").One().Subject; !strings.HasPrefix(got, "Assemblée") {
+				t.Errorf("archived: %s", got)
+			}
+			say("")
+		case line == "do tomorrow":
+			w.Advance(36 * time.Hour)
+			w.Settle()
 			say("")
 		case line == "do sent":
 			w.Advance(11 * time.Second) // the ten in which it can be taken back
@@ -148,4 +178,33 @@ func base64Lines(b []byte) string {
 	}
 	out.WriteString(s)
 	return out.String()
+}
+
+// formatted says "ok", or what the formatted letter that bob got is not.
+func formatted(bob *world.Member) string {
+	for _, m := range bob.Inbox().All {
+		if m.Subject != "Une belle lettre" {
+			continue
+		}
+		for _, part := range []string{"multipart/alternative", "multipart/related", "@picture>", "@signature>"} {
+			if !strings.Contains(m.Raw, part) {
+				return "no " + part
+			}
+		}
+		for _, part := range []string{"<b>Bob</b>", "<li>", "pain", `href="https://home.test/ordre"`, `src="cid:`} {
+			if !strings.Contains(m.HTML, part) {
+				return "html without " + part + ": " + strings.ReplaceAll(m.HTML, "\n", " ")
+			}
+		}
+		for _, part := range []string{"Bonjour Bob", "- pain", "- vin", "https://home.test/ordre", "-- ", "Trésorière"} {
+			if !strings.Contains(m.Text, part) {
+				return "text without " + part + ": " + strings.ReplaceAll(m.Text, "\n", " ")
+			}
+		}
+		if strings.Contains(m.HTML, "blob:") || strings.Contains(m.HTML, "data:") || strings.Contains(m.HTML, "<script") {
+			return "html with what nobody can show: " + m.HTML
+		}
+		return "ok"
+	}
+	return "nothing"
 }

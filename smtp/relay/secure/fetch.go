@@ -14,6 +14,8 @@ import (
 	"time"
 
 	mdns "github.com/miekg/dns"
+
+	"colporteur/outward"
 )
 
 // Patience with the web server of a policy. RFC 8461 §3.3 suggests a minute; a
@@ -99,7 +101,7 @@ func (f *Finder) addresses(ctx context.Context, host string) ([]netip.Addr, erro
 	refused := 0
 	add := func(ip net.IP) {
 		a, _ := netip.AddrFromSlice(ip)
-		if a = a.Unmap(); !f.AllowPrivate && Forbidden(a) {
+		if a = a.Unmap(); !f.AllowPrivate && outward.Forbidden(a) {
 			refused++
 			return
 		}
@@ -137,7 +139,7 @@ func (f *Finder) dial(ctx context.Context, addrs []netip.Addr) (net.Conn, error)
 	d := &net.Dialer{Timeout: dialPatience}
 	if !f.AllowPrivate {
 		d.Control = func(_, address string, _ syscall.RawConn) error {
-			if ap, err := netip.ParseAddrPort(address); err != nil || Forbidden(ap.Addr()) {
+			if ap, err := netip.ParseAddrPort(address); err != nil || outward.Forbidden(ap.Addr()) {
 				return errors.New(address + " is not an address on the Internet")
 			}
 			return nil

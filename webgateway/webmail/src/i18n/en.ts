@@ -4,7 +4,7 @@ export const en: Catalog = {
   folders: 'Folders', inbox: 'Inbox', drafts: 'Drafts', sent: 'Sent', archive: 'Archive', junk: 'Junk', trash: 'Trash',
   unread: ['{n} unread', '{n} unread'], mails: ['{n} message', '{n} messages'], menu: 'Folders', back: 'Back to the list',
   used: '{used} of {limit} used', write: 'Write', search: 'Search your mail', searchShort: 'Search', clear: 'Clear the search', signOut: 'Sign out', me: 'You', help: 'Keyboard shortcuts',
-  archiveIt: 'Archive', deleteIt: 'Move to trash', destroy: 'Delete for ever', spam: 'Junk', notSpam: 'Not junk', unreadIt: 'Mark as unread', readIt: 'Mark as read', star: 'Star', unstar: 'Remove the star',
+  archiveIt: 'Archive', deleteIt: 'Trash', destroy: 'Delete for ever', spam: 'Junk', notSpam: 'Not junk', unreadIt: 'Unread', readIt: 'Read', star: 'Star', unstar: 'No star',
   move: 'Move', moveTo: 'Move to', reply: 'Reply', replyAll: 'Reply to all', forward: 'Forward', original: 'Show the original', print: 'Print', more: 'More actions',
   undo: 'Undo', archived: ['Message archived.', '{n} messages archived.'], deleted: ['Message moved to trash.', '{n} messages moved to trash.'], moved: ['Message moved to {folder}.', '{n} messages moved to {folder}.'], destroyed: ['Message deleted.', '{n} messages deleted.'],
   selected: ['{n} message selected', '{n} messages selected'], selectAll: 'Select all', selectNone: 'Select none', selectThis: 'Select “{subject}”',

@@ -3,7 +3,7 @@ export const fr = {
   folders: 'Dossiers', inbox: 'Réception', drafts: 'Brouillons', sent: 'Envoyés', archive: 'Archives', junk: 'Indésirables', trash: 'Corbeille',
   unread: ['{n} non lu', '{n} non lus'], mails: ['{n} message', '{n} messages'], menu: 'Dossiers', back: 'Retour à la liste',
   used: '{used} sur {limit} occupés', write: 'Écrire', search: 'Chercher dans le courrier', searchShort: 'Chercher', clear: 'Effacer la recherche', signOut: 'Se déconnecter', me: 'Vous', help: 'Raccourcis du clavier',
-  archiveIt: 'Archiver', deleteIt: 'Mettre à la corbeille', destroy: 'Supprimer pour toujours', spam: 'Indésirable', notSpam: 'Ce n’est pas un indésirable', unreadIt: 'Marquer comme non lu', readIt: 'Marquer comme lu', star: 'Marquer d’une étoile', unstar: 'Enlever l’étoile',
+  archiveIt: 'Archiver', deleteIt: 'Jeter', destroy: 'Supprimer pour toujours', spam: 'Indésirable', notSpam: 'Ce n’est pas un indésirable', unreadIt: 'Non lu', readIt: 'Lu', star: 'Étoile', unstar: 'Sans étoile',
   move: 'Déplacer', moveTo: 'Déplacer vers', reply: 'Répondre', replyAll: 'Répondre à tous', forward: 'Transférer', original: 'Voir l’original', print: 'Imprimer', more: 'Autres actions',
   undo: 'Annuler', archived: ['Message archivé.', '{n} messages archivés.'], deleted: ['Message mis à la corbeille.', '{n} messages mis à la corbeille.'], moved: ['Message déplacé vers {folder}.', '{n} messages déplacés vers {folder}.'], destroyed: ['Message supprimé.', '{n} messages supprimés.'],
   selected: ['{n} message choisi', '{n} messages choisis'], selectAll: 'Tout choisir', selectNone: 'Ne rien choisir', selectThis: 'Choisir « {subject} »',

@@ -13,20 +13,27 @@ export class MethodError extends Error {
 /** The server was not reached, or is not there for us now. */
 export class Offline extends Error {}
 
-type Session = { apiUrl: string; uploadUrl: string; downloadUrl: string; eventSourceUrl: string; username: string; primaryAccounts: Record<string, Id>; capabilities: Record<string, any> };
+export type Session = { apiUrl: string; uploadUrl: string; downloadUrl: string; eventSourceUrl: string; username: string; primaryAccounts: Record<string, Id>; capabilities: Record<string, any> };
 
-const using = ['urn:ietf:params:jmap:core', 'urn:ietf:params:jmap:mail', 'urn:ietf:params:jmap:submission', 'urn:ietf:params:jmap:quota'];
+const using = [...['core', 'mail', 'submission', 'vacationresponse', 'quota', 'contacts', 'webpush-vapid'].map((s) => 'urn:ietf:params:jmap:' + s), ...['mail', 'contacts', 'sharing'].map((s) => 'urn:colporteur:params:jmap:' + s)];
 
 // The addresses in the session are the public ones; we speak to where we came from.
-const here = (url: string) => url.replace(/^https?:\/\/[^/]+/, '');
+export const here = (url: string) => url.replace(/^https?:\/\/[^/]+/, '');
 
 export class Client {
   session!: Session;
   account!: Id;
   #using: string[] = [];
+  /** Runs when the session has ended, before the door opens. */
+  ended: () => Promise<void> = () => Promise.resolve();
 
   async open(): Promise<void> {
-    this.session = await (await this.#fetch('/jmap/session')).json();
+    this.resume(await (await this.#fetch('/jmap/session')).json());
+  }
+
+  /** Begins with a session of before. */
+  resume(session: Session): void {
+    this.session = session;
     this.account = this.session.primaryAccounts['urn:ietf:params:jmap:mail']!;
     this.#using = using.filter((u) => u in this.session.capabilities);
   }
@@ -35,7 +42,7 @@ export class Client {
 
   /** Sends calls together; a failure of any is thrown. */
   async calls(...calls: Call[]): Promise<any[]> {
-    const body = JSON.stringify({ using: this.#using, methodCalls: calls.map(([name, args, id], i) => [name, { accountId: this.account, ...args }, id ?? String(i)]) });
+    const body = JSON.stringify({ using: this.#using, methodCalls: calls.map(([name, args, id], i) => [name, this.#whole(name, args), id ?? String(i)]) });
     const answer = await (await this.#fetch(here(this.session.apiUrl), { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })).json();
     return answer.methodResponses.map(([name, args]: [string, any]) => {
       if (name === 'error') throw new MethodError(args.type, args.description ?? '');
@@ -43,11 +50,25 @@ export class Client {
     });
   }
 
+  // Where news are pushed to is of whoever is signed in, of no account (RFC 8620 §7.2).
+  #whole(name: string, args: Args): Args { return name.startsWith('PushSubscription/') ? args : { accountId: this.account, ...args }; }
+
   async call(name: string, args: Args): Promise<any> { return (await this.calls([name, args]))[0]; }
 
-  async upload(file: Blob): Promise<{ blobId: Id; type: string; size: number }> {
-    const url = here(this.session.uploadUrl).replace('{accountId}', this.account);
-    return (await this.#fetch(url, { method: 'POST', headers: { 'Content-Type': file.type || 'application/octet-stream' }, body: file })).json();
+  /** Where files are sent up to. */
+  uploads(): string { return here(this.session.uploadUrl).replace('{accountId}', this.account); }
+
+  /** Sends a file up, and says which part of it has left; fetch knows nothing of that. */
+  upload(file: Blob, far: (part: number) => void = () => {}): Promise<{ blobId: Id; type: string; size: number }> {
+    return new Promise((yes, no) => {
+      const r = new XMLHttpRequest();
+      r.open('POST', this.uploads());
+      r.setRequestHeader('Content-Type', file.type || 'application/octet-stream');
+      r.upload.onprogress = (e) => { if (e.lengthComputable) far(e.loaded / e.total); };
+      r.onload = () => { if (r.status < 300) yes(JSON.parse(r.responseText)); else no(r.status >= 500 || r.status === 429 ? new Offline() : new Error(`${r.status}`)); };
+      r.onerror = () => no(new Offline());
+      r.send(file);
+    });
   }
 
   /** Where a blob is had. */
@@ -72,6 +93,7 @@ export class Client {
       throw new Offline();
     }
     if (r.status === 401) {
+      await this.ended();
       location.assign('/login?to=' + encodeURIComponent(location.pathname + location.hash));
       return new Promise(() => {}); // the page goes
     }

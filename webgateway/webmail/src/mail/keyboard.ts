@@ -1,4 +1,5 @@
 import { box } from './box.svelte';
+import { route } from '../route.svelte';
 import { sheets } from './sheets.svelte';
 
 const typing = (e: KeyboardEvent) => (e.target as HTMLElement).closest('input:not([type=checkbox]), textarea, select, [contenteditable], dialog') !== null;
@@ -12,7 +13,7 @@ export function keyboard(app: { help: () => void; search: () => void }): () => v
     const id = box.ids[at];
     if (id && box.opened) void box.read(id);
   };
-  const to = (role: string) => { const m = box.role(role); if (m) { box.close(); void box.show(m.id); } };
+  const to = (role: string) => { const m = box.role(role); if (!m) return; if (route.area !== 'mail') route.go([]); box.close(); void box.show(m.id); };
   const move = (role: string, said: 'archived' | 'deleted' | 'moved') => { const m = box.role(role); if (m && box.target.length > 0) void box.moveTo(m, said); };
   const last = () => box.thread.at(-1);
   const keys: Record<string, () => void> = {
@@ -21,6 +22,7 @@ export function keyboard(app: { help: () => void; search: () => void }): () => v
     u: () => box.close(), Escape: () => { if (box.selected.size > 0) box.selected.clear(); else box.close(); },
     e: () => move('archive', 'archived'), '#': () => move('trash', 'deleted'), Delete: () => move('trash', 'deleted'), '!': () => move('junk', 'moved'),
     s: () => void box.toggle('$flagged'), U: () => void box.toggle('$seen'),
+    m: () => { if (box.target.length > 0) void box.mute(); }, p: () => { if (box.target.length > 0) void box.toggle('$pinned'); },
     x: () => { const id = box.ids[box.cursor]; if (id) { if (box.selected.has(id)) box.selected.delete(id); else box.selected.add(id); } },
     r: () => { const m = last(); if (m) void sheets.reply(m, false); }, a: () => { const m = last(); if (m) void sheets.reply(m, true); }, f: () => { const m = last(); if (m) void sheets.forward(m); },
     c: () => sheets.write(), '/': app.search, '?': app.help, z: () => { const undo = box.toast?.undo; box.toast = null; void undo?.(); },
@@ -33,7 +35,7 @@ export function keyboard(app: { help: () => void; search: () => void }): () => v
     const key = before ? `${before} ${e.key}` : e.key === 'Enter' ? 'o' : e.key;
     before = !before && e.key === 'g' ? 'g' : '';
     const run = keys[key];
-    if (!run) return;
+    if (!run || !(route.area === 'mail' || ['c', '/', '?'].includes(key) || key.startsWith('g '))) return;
     e.preventDefault();
     run();
   };

@@ -38,15 +38,27 @@ function date(which: 'before' | 'after', v: string): Args | null {
   return Number.isNaN(at.getTime()) ? null : { [which]: at.toISOString().slice(0, 19) + 'Z' };
 }
 
+/** A search as its pieces: words, and operators that were understood. */
+export function pieces(text: string, boxes: Mailbox[]): { text: string; asks: Args | null }[] {
+  return [...text.matchAll(/(\p{L}+):("[^"]*"?|\S+)|"[^"]*"?|\S+/gu)].map((m) => {
+    const op = m[1] && operators[m[1].toLowerCase()];
+    return { text: m[0], asks: op ? op(m[2]!.replaceAll('"', ''), boxes) : null };
+  });
+}
+
 /** The filter that a search asks for; what is no operator is looked for in the text. */
 export function filterOf(text: string, boxes: Mailbox[]): Args {
   const conditions: Args[] = [];
   const words: string[] = [];
-  for (const m of text.matchAll(/(\p{L}+):("[^"]*"?|\S+)|"[^"]*"?|\S+/gu)) {
-    const op = m[1] && operators[m[1].toLowerCase()];
-    const got = op ? op(m[2]!.replaceAll('"', ''), boxes) : null;
-    if (got) conditions.push(got); else words.push(m[0]);
+  for (const p of pieces(text, boxes)) {
+    if (p.asks) conditions.push(p.asks); else words.push(p.text);
   }
   if (words.length > 0) conditions.push({ text: words.join(' ') });
   return conditions.length === 1 ? conditions[0]! : { operator: 'AND', conditions };
+}
+
+/** A snippet of RFC 8621 §5 as pieces, every second one of which was searched for. */
+export function marked(html: string): string[] {
+  const plain = (s: string) => s.replace(/&(lt|gt|amp|quot|#39|#34);/g, (_, e: string) => ({ lt: '<', gt: '>', amp: '&', quot: '"', '#39': "'", '#34': '"' })[e] ?? '');
+  return html.split(/<\/?mark>/).map(plain);
 }

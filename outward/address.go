@@ -1,4 +1,4 @@
-package secure
+package outward
 
 import "net/netip"
 

@@ -1,0 +1,16 @@
+import { speak } from '../i18n';
+
+export const { t, count } = speak({
+  fr: {
+    format: 'Mise en forme', bold: 'Gras', italic: 'Italique', underline: 'Souligné', link: 'Lien', list: 'Liste', numbers: 'Liste numérotée', quote: 'Citation', heading: 'Titre', plain: 'Sans mise en forme', toPlain: 'Texte simple', toRich: 'Mise en forme', linkTo: 'Adresse du lien', picture: 'Image', pictureIn: 'Mettre une image dans le texte',
+    from: 'De', removePerson: 'Enlever {who}', badPerson: '{who} : adresse incomplète', suggestions: 'Propositions', later: 'Envoyer plus tard', laterWhen: 'Quand l’envoyer', laterSay: 'Le message partira {when}.', laterTaken: 'Le message ne partira pas : il est de nouveau dans vos brouillons.', tooLate: 'Le message est déjà parti.', past: 'Cette heure est passée.', ok: 'Programmer', tomorrow: 'Demain matin', monday: 'Lundi matin', other: 'Choisir le jour et l’heure',
+    templates: 'Modèles', saveTemplate: 'Garder comme modèle', templateKept: 'Le modèle est gardé.', noTemplates: 'Aucun modèle. Écrivez un texte, puis gardez-le comme modèle.', templateFolder: 'Modèles', two: 'Ce brouillon a aussi été changé ailleurs : les deux versions sont gardées.',
+    attached: 'joint', becomesLink: 'devient un lien pour qui ne peut pas recevoir de gros mails', going: '{part} %', again: 'Réessayer', tooBig: 'Plus de {size} : passez par la page Envois.', noSignature: 'Sans signature', more: 'Autres actions', oneMoment: 'Un instant…', waiting: 'Programmés', waitingAbout: 'Ces messages partiront à leur heure.', cancelIt: 'Ne pas envoyer', noWaiting: 'Rien n’attend. « Envoyer plus tard », à côté du bouton Envoyer, choisit une heure.',
+  },
+  en: {
+    format: 'Formatting', bold: 'Bold', italic: 'Italic', underline: 'Underline', link: 'Link', list: 'List', numbers: 'Numbered list', quote: 'Quotation', heading: 'Heading', plain: 'No formatting', toPlain: 'Plain text', toRich: 'Formatting', linkTo: 'Address of the link', picture: 'Picture', pictureIn: 'Put a picture into the text',
+    from: 'From', removePerson: 'Remove {who}', badPerson: '{who}: incomplete address', suggestions: 'Suggestions', later: 'Send later', laterWhen: 'When to send it', laterSay: 'The message will leave {when}.', laterTaken: 'The message will not leave: it is among your drafts again.', tooLate: 'The message has left already.', past: 'That time is past.', ok: 'Schedule', tomorrow: 'Tomorrow morning', monday: 'Monday morning', other: 'Choose a day and time',
+    templates: 'Templates', saveTemplate: 'Keep as a template', templateKept: 'The template is kept.', noTemplates: 'No templates. Write a text, then keep it as a template.', templateFolder: 'Templates', two: 'This draft was changed elsewhere too: both versions are kept.',
+    attached: 'attached', becomesLink: 'becomes a link for those who cannot receive large mails', going: '{part}%', again: 'Try again', tooBig: 'More than {size}: use the Transfers page.', noSignature: 'No signature', more: 'More actions', oneMoment: 'One moment…', waiting: 'Scheduled', waitingAbout: 'These messages will leave at their time.', cancelIt: 'Do not send', noWaiting: 'Nothing waits. “Send later”, beside the Send button, chooses a time.',
+  },
+});
