@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -86,6 +87,13 @@ func (h *Host) Domain(ctx context.Context, name string, certificate *tls.Certifi
 		if port, ok := port(s.listen); ok {
 			d.Host.Services = append(d.Host.Services, records.Port{Service: s.name, Port: port, Priority: s.priority})
 		}
+	}
+	if site, err := url.Parse(c.Web.URL); err == nil && site.Scheme == "https" && strings.EqualFold(site.Hostname(), c.Hostname) {
+		at, _ := strconv.ParseUint(cmp.Or(site.Port(), "443"), 10, 16)
+		for _, service := range []string{"_jmap._tcp", "_autodiscover._tcp"} { // RFC 8620 §2.2; MS-OXDSCLI §3.1.5.1
+			d.Host.Services = append(d.Host.Services, records.Port{Service: service, Port: uint16(at)})
+		}
+		d.Host.Site = at == 443
 	}
 	if certificate != nil {
 		var chain []*x509.Certificate

@@ -39,7 +39,7 @@ type acme struct {
 	cache     *certmagic.Cache
 	meanwhile *certificate
 	log       *slog.Logger
-	policies  *policyHosts // names that come and go with our domains
+	atDomains *domainHosts // names that come and go with our domains
 }
 
 var _ host.Certificates = (*acme)(nil)
@@ -82,7 +82,7 @@ func newACME(ctx context.Context, cfg *config.Config, log *slog.Logger) (*acme, 
 	})
 	a.issuer = certmagic.NewACMEIssuer(a.magic, template)
 	a.magic.Issuers = []certmagic.Issuer{a.issuer}
-	a.policies = a.policyHosts(cfg)
+	a.atDomains = a.domainHosts(cfg)
 	for _, name := range a.names {
 		have, err := a.magic.CacheManagedCertificate(ctx, name)
 		switch {
@@ -175,16 +175,16 @@ func (a *acme) Run(ctx context.Context) error {
 	if err := a.magic.ManageAsync(ctx, a.names); err != nil {
 		return err
 	}
-	if a.policies.domains != nil {
-		a.policies.run(ctx)
+	if a.atDomains.domains != nil {
+		a.atDomains.run(ctx)
 	}
 	<-ctx.Done()
 	return nil
 }
 
-// follow has mta-sts.DOMAIN of these domains be among the names that lead here.
+// follow has the names at these domains that others ask over HTTPS be among the names that lead here.
 // It is called before Run.
-func (a *acme) follow(domains func(context.Context) ([]string, error)) { a.policies.domains = domains }
+func (a *acme) follow(domains func(context.Context) ([]string, error)) { a.atDomains.domains = domains }
 
 // contact makes the postmaster whom the authority may write to.
 func (a *acme) contact(domains []string) {

@@ -148,8 +148,8 @@ func (c *checker) record(ctx context.Context, r Record) []Finding {
 		return one(c.dmarc(ctx, r))
 	case STS:
 		return one(c.sts(ctx, r))
-	case STSHost:
-		return one(c.stsHost(ctx, r))
+	case STSHost, Setup:
+		return one(c.leadsHere(ctx, r))
 	case TLSRPT:
 		return one(c.tlsrpt(ctx, r))
 	case TLSA:

@@ -31,7 +31,7 @@ func domain() records.Domain {
 	return records.Domain{Name: "home.test", STS: "enforce",
 		Host: records.Host{Name: "mail.home.test", TLSA: []string{leaf}, CA: "letsencrypt.org",
 			Addresses: []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8:7::7")},
-			Services:  []records.Port{{Service: "_imaps._tcp", Port: 993}, {Service: "_imap._tcp", Port: 143, Priority: 10}}},
+			Services:  []records.Port{{Service: "_imaps._tcp", Port: 993}, {Service: "_imap._tcp", Port: 143, Priority: 10}}, Site: true},
 		Keys: []keyring.Entry{
 			{Domain: "home.test", Selector: "c2611r", Algorithm: keyring.RSA, State: keyring.Active, Record: rsaKey, Made: at},
 			{Domain: "home.test", Selector: "c2611e", Algorithm: keyring.Ed25519, State: keyring.Active, Record: edKey, Made: at},
@@ -210,6 +210,8 @@ func TestEachMistakeGetsItsName(t *testing.T) {
 		{"mta-sts with a typo", records.STS, "", txt("_mta-sts.home.test", "v=STS1; id=1"), "wrong sts-typo", "", false},
 		{"mta-sts elsewhere", records.STSHost, "", lines("mta-sts.home.test", "mta-sts.home.test. A 203.0.113.5"), "wrong sts-host-elsewhere", "", false},
 		{"mta-sts by address", records.STSHost, "", lines("mta-sts.home.test", "mta-sts.home.test. A 198.51.100.7"), "good good", "", false},
+		{"autoconfig elsewhere", records.Setup, "autoconfig.home.test", lines("autoconfig.home.test", "autoconfig.home.test. A 203.0.113.5"), "wrong setup-host-elsewhere", "", false},
+		{"no autodiscover", records.Setup, "autodiscover.home.test", lines("autodiscover.home.test"), "missing missing", "", false},
 		{"tlsrpt without mailto", records.TLSRPT, "", txt("_smtp._tls.home.test", "v=TLSRPTv1; rua=tls@home.test"), "wrong tlsrpt-typo", "", false},
 		{"tlsrpt elsewhere", records.TLSRPT, "", txt("_smtp._tls.home.test", "v=TLSRPTv1;rua=https://far.test/r"), "good good", "", false},
 

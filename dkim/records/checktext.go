@@ -240,7 +240,8 @@ func (c *checker) sts(ctx context.Context, r Record) Finding {
 	return r.good(found)
 }
 
-func (c *checker) stsHost(ctx context.Context, r Record) Finding {
+// leadsHere is for names of a domain that must lead to the host.
+func (c *checker) leadsHere(ctx context.Context, r Record) Finding {
 	addrs, err := c.addresses(ctx, r.Name)
 	if err != nil {
 		return r.unknown()
@@ -253,7 +254,7 @@ func (c *checker) stsHost(ctx context.Context, r Record) Finding {
 	case err != nil:
 		return r.unknown()
 	case !same:
-		return r.say(Wrong, []string{list(addrs)}, "sts-host-elsewhere", "Now", list(addrs))
+		return r.say(Wrong, []string{list(addrs)}, string(r.Kind)+"-elsewhere", "Now", list(addrs))
 	}
 	return r.good([]string{list(addrs)})
 }

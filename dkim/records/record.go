@@ -8,9 +8,8 @@
 //
 // # What is left out
 //
-// SRV and autoconfig records for services that are not served yet (JMAP, CalDAV,
-// CardDAV, automatic set-up): a record that leads to nothing makes programs
-// wait. Nor are there records that say "not here" (a target of "." by RFC 6186
+// SRV records for services that are not served yet (CalDAV, CardDAV): a record
+// that leads to nothing makes programs wait. Nor are there records that say "not here" (a target of "." by RFC 6186
 // §3.4) for POP: no program in use asks.
 package records
 
@@ -41,6 +40,7 @@ const (
 	DMARC   Kind = "dmarc"
 	STS     Kind = "sts"
 	STSHost Kind = "sts-host"
+	Setup   Kind = "setup-host"
 	TLSRPT  Kind = "tlsrpt"
 	TLSA    Kind = "tlsa"
 	CAA     Kind = "caa"

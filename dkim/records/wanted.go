@@ -22,6 +22,9 @@ type Host struct {
 	// CA is the issuer in CAA's words ("letsencrypt.org"); "" when nobody's.
 	CA       string
 	Services []Port
+	// Site says that HTTPS is answered at port 443, which is the one that mail
+	// programs ask how to set themselves up.
+	Site bool
 	// Mail says that Name is a mail domain too: then its SPF record is the domain's.
 	Mail bool
 }
@@ -137,8 +140,17 @@ func OfDomain(d Domain) []Record {
 		add(Service, s.Service+"."+d.Name, "SRV", Optional, purpose("service"),
 			fmt.Sprintf("%d 1 %d %s.", s.Priority, s.Port, d.Host.Name))
 	}
+	if d.Host.Site {
+		for _, label := range SetupLabels {
+			add(Setup, label+"."+d.Name, "CNAME", Optional, purpose("setup-host"), d.Host.Name+".")
+		}
+	}
 	return out
 }
+
+// SetupLabels are the names at a mail domain where Thunderbird (the first) and
+// Outlook look before they ask a person for the names of servers.
+var SetupLabels = []string{"autoconfig", "autodiscover"}
 
 func ofKey(d Domain, k keyring.Entry) Record {
 	r := Record{Kind: DKIM, Name: k.Name(), Type: "TXT", Domain: d.Name, Host: d.Host.Name, Need: Required, Key: &k}

@@ -105,7 +105,11 @@ func (s *Server) domain(ctx context.Context, address string) (string, error) {
 }
 
 func (s *Server) thunderbird(w http.ResponseWriter, r *http.Request) error {
-	domain, err := s.domain(r.Context(), r.URL.Query().Get("emailaddress"))
+	address := r.URL.Query().Get("emailaddress")
+	if host, ok := strings.CutPrefix(strings.ToLower(r.Host), "autoconfig."); ok && address == "" {
+		address = "@" + host // asked without an address, the name says whose host is meant
+	}
+	domain, err := s.domain(r.Context(), address)
 	if err != nil {
 		return err
 	}

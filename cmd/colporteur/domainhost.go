@@ -11,15 +11,17 @@ import (
 	mdns "github.com/miekg/dns"
 
 	"colporteur/config"
+	"colporteur/dkim/records"
 	"colporteur/dns"
 )
 
-// policyHosts are the names mta-sts.DOMAIN of our domains, each of which needs
-// a certificate for its policy to count (RFC 8461 §3.3). An order for a name
-// that leads elsewhere cannot succeed, and authorities that see many of those
-// take no more orders for a while, the good ones neither. So a name is managed
+// domainHosts are the names of our domains that others ask over HTTPS:
+// mta-sts.DOMAIN, whose policy counts for nothing without a certificate (RFC 8461
+// §3.3), and those where mail programs look for how to set themselves up. An order
+// for a name that leads elsewhere cannot succeed, and authorities that see many of
+// those take no more orders for a while, the good ones neither. So a name is managed
 // when the DNS says that it leads here, and left alone when it says otherwise.
-type policyHosts struct {
+type domainHosts struct {
 	domains  func(context.Context) ([]string, error)
 	hostname string
 	dns      interface {
@@ -34,11 +36,11 @@ type policyHosts struct {
 	managed map[string]context.CancelFunc
 }
 
-const policyHostsEvery = time.Hour
+const domainHostsEvery = time.Hour
 
 // run looks at start and every hour, until ctx ends.
-func (p *policyHosts) run(ctx context.Context) {
-	tick := time.NewTicker(policyHostsEvery)
+func (p *domainHosts) run(ctx context.Context) {
+	tick := time.NewTicker(domainHostsEvery)
 	defer tick.Stop()
 	for {
 		p.round(ctx)
@@ -50,7 +52,7 @@ func (p *policyHosts) run(ctx context.Context) {
 	}
 }
 
-func (p *policyHosts) round(ctx context.Context) {
+func (p *domainHosts) round(ctx context.Context) {
 	domains, err := p.domains(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -63,8 +65,12 @@ func (p *policyHosts) round(ctx context.Context) {
 	}
 	var names []string
 	for _, d := range domains {
-		name := "mta-sts." + d
-		names = append(names, name)
+		names = append(names, "mta-sts."+d)
+		for _, label := range records.SetupLabels {
+			names = append(names, label+"."+d)
+		}
+	}
+	for _, name := range names {
 		here, err := p.here(ctx, name)
 		stop, managed := p.managed[name]
 		switch {
@@ -88,7 +94,7 @@ func (p *policyHosts) round(ctx context.Context) {
 	}
 }
 
-func (p *policyHosts) drop(name string, stop context.CancelFunc) {
+func (p *domainHosts) drop(name string, stop context.CancelFunc) {
 	stop()
 	p.forget(name)
 	delete(p.managed, name)
@@ -96,7 +102,7 @@ func (p *policyHosts) drop(name string, stop context.CancelFunc) {
 
 // here says whether every address of name is ours: one that the server's own
 // name has too, or one of this machine. An authority may ask at any of them.
-func (p *policyHosts) here(ctx context.Context, name string) (bool, error) {
+func (p *domainHosts) here(ctx context.Context, name string) (bool, error) {
 	theirs, err := p.addresses(ctx, name)
 	if err != nil || len(theirs) == 0 {
 		return false, err
@@ -114,7 +120,7 @@ func (p *policyHosts) here(ctx context.Context, name string) (bool, error) {
 	return true, nil
 }
 
-func (p *policyHosts) addresses(ctx context.Context, name string) ([]net.IP, error) {
+func (p *domainHosts) addresses(ctx context.Context, name string) ([]net.IP, error) {
 	var out []net.IP
 	for _, kind := range []uint16{mdns.TypeA, mdns.TypeAAAA} {
 		a, err := p.dns.Ask(ctx, name, kind)
@@ -133,13 +139,13 @@ func (p *policyHosts) addresses(ctx context.Context, name string) ([]net.IP, err
 	return out, nil
 }
 
-// policyHosts wires those of our domains to the library.
-func (a *acme) policyHosts(cfg *config.Config) *policyHosts {
+// domainHosts wires those of our domains to the library.
+func (a *acme) domainHosts(cfg *config.Config) *domainHosts {
 	client := &dns.Client{Log: a.log}
 	if cfg.DNS.Resolver != "" {
 		client.Servers = []string{cfg.DNS.Resolver}
 	}
-	return &policyHosts{hostname: cfg.Hostname, dns: client, own: machine, log: a.log,
+	return &domainHosts{hostname: cfg.Hostname, dns: client, own: machine, log: a.log,
 		have: func(name string) bool { _, err := obtained(cfg, name); return err == nil },
 		manage: func(ctx context.Context, name string) {
 			if err := a.magic.ManageAsync(ctx, []string{name}); err != nil {
