@@ -58,6 +58,8 @@ for (const colorScheme of ['light', 'dark']) {
             .filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.getBoundingClientRect().height < 44).map((e) => e.id || e.textContent.trim()));
           if (small.length) complain(what, 'has targets under 44 px:', small.join(', '));
           if (await page.evaluate(() => document.documentElement.lang) !== lang) complain(what, 'is in another language');
+          const raw = await page.evaluate((name) => document.documentElement.textContent.match(new RegExp(`\\b${name}-[a-z]+(-[a-z0-9]+)*\\b`))?.[0], site.name);
+          if (raw) complain(what, 'shows the name of a sentence:', raw);
           if (lang === 'fr') {
             const typed = await page.evaluate(() => document.body.innerText.match(/.{0,20}(?:[^\u00a0\u202f][;!?»](?=\s|$)|[^\u00a0\u202f:/]:(?=\s|$)|«[^\u00a0\u202f]).{0,10}/m)?.[0]);
             // What machines say is theirs.
