@@ -330,6 +330,9 @@ func TestWhatTakesTheRoomIsNamed(t *testing.T) {
 	bob.Send(ann.Address, world.Subject("Un petit mot"), world.Text("Bonjour"))
 	b := newBrowser(t).enter(home, ann)
 	body := b.sees(home, "/account/room", "Le gros &lt;plan&gt;", "Boîte de réception", "sur 10 Mo", "2 messages", "<progress")
+	if !regexp.MustCompile(`href="/mail#/f/m\w+/m/e\w+">Le gros`).MatchString(body) {
+		t.Errorf("the large mail cannot be opened from here:\n%s", body)
+	}
 	if strings.Contains(body, "Un petit mot") {
 		t.Error("a small mail is among the large ones")
 	}

@@ -27,6 +27,7 @@ type folderRoom struct {
 
 type mailRoom struct {
 	Subject, From, Date, Size, Folder string
+	Path                              string // in the webmail, where it can be deleted
 }
 
 // room is what takes the room: folders and mails, the largest first.
@@ -93,7 +94,8 @@ func (p *Pages) largest(r *http.Request, v *visit, names map[mailbox.ID]string) 
 		if m == nil || bodies[i] == nil {
 			continue // it went meanwhile
 		}
-		one := mailRoom{Subject: bodies[i].Summary.Subject, Size: v.Size(m.Size), Date: v.Date(m.Date.In(time.Local)), Folder: names[m.Places[0].Mailbox]}
+		one := mailRoom{Subject: bodies[i].Summary.Subject, Size: v.Size(m.Size), Date: v.Date(m.Date.In(time.Local)), Folder: names[m.Places[0].Mailbox],
+			Path: "/mail#/f/" + mailbox.ObjectID('m', int64(m.Places[0].Mailbox)) + "/m/" + mailbox.ObjectID('e', int64(m.ID))}
 		if one.Subject == "" {
 			one.Subject = v.T("account-no-subject")
 		}
