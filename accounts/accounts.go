@@ -23,6 +23,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -64,7 +65,8 @@ type Service struct {
 	// group: what its members see of others is different then. May be nil.
 	Regrouped func(ctx context.Context, tx *store.Tx, group mail.AccountID) error
 	// Changed runs after a member was suspended, removed or got another
-	// password: open sessions of theirs are cut. May be nil.
+	// password, on any node: open sessions of theirs are cut. It is called with
+	// Everybody when what other nodes said may have been missed. May be nil.
 	Changed func(u mail.UserID)
 	// Renewed runs inside the transaction that changes identities: programs that
 	// listen are told of it after its commit. May be nil.
@@ -72,6 +74,7 @@ type Service struct {
 
 	once     sync.Once
 	key      []byte
+	nodeName string
 	hashing  chan struct{}
 	cache    cache
 	logins   loginCache
@@ -122,6 +125,7 @@ func (s *Service) prepare() {
 			s.key = make([]byte, 32)
 			rand.Read(s.key)
 		}
+		s.nodeName = strconv.FormatInt(store.NewID(), 36)
 		s.hashing = make(chan struct{}, hashesAtOnce)
 	})
 }

@@ -127,7 +127,9 @@ func appPasswords(ctx context.Context, tx *store.Tx, id mail.UserID) ([]AppPassw
 // RevokeAppPassword ends one and cuts the member's sessions; kind NotFound.
 func (s *Service) RevokeAppPassword(ctx context.Context, id mail.UserID, app int64) error {
 	err := s.DB.Write(ctx, func(tx *store.Tx) error {
-		s.changed(tx, id)
+		if err := s.changed(ctx, tx, id); err != nil {
+			return err
+		}
 		n, err := tx.Exec(ctx, `DELETE FROM app_password WHERE id = $1 AND member = $2`, app, int64(id))
 		if err == nil && n == 0 {
 			return mail.Refuse(mail.NotFound, "accounts-no-app-password")

@@ -80,7 +80,9 @@ func (s *Service) RemoveGroup(ctx context.Context, a mail.Address) error {
 			return err
 		}
 		for _, m := range members {
-			s.changed(tx, m.ID)
+			if err := s.changed(ctx, tx, m.ID); err != nil {
+				return err
+			}
 		}
 		if err := dropTargets(ctx, tx, g); err != nil {
 			return err
@@ -129,7 +131,9 @@ func (s *Service) membership(ctx context.Context, group, member mail.Address, q 
 		if err != nil || n == 0 {
 			return err
 		}
-		s.changed(tx, m.ID)
+		if err := s.changed(ctx, tx, m.ID); err != nil {
+			return err
+		}
 		if s.Regrouped != nil {
 			return s.Regrouped(ctx, tx, g)
 		}

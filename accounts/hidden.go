@@ -20,7 +20,9 @@ func (s *Service) Hide(ctx context.Context, id mail.UserID, capabilities []strin
 		names = append(names, strings.ToUpper(c))
 	}
 	return kinded(s.change(ctx, func(tx *store.Tx) error {
-		s.changed(tx, id)
+		if err := s.changed(ctx, tx, id); err != nil {
+			return err
+		}
 		n, err := tx.Exec(ctx, `UPDATE member SET hidden = $1 WHERE id = $2`, strings.Join(names, " "), int64(id))
 		if err == nil && n == 0 {
 			return mail.Refuse(mail.NotFound, "accounts-no-member")

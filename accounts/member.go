@@ -159,19 +159,14 @@ func (s *Service) suspend(ctx context.Context, id mail.UserID, on bool) error {
 		at := int64(0)
 		if on {
 			at = store.Micros(s.now())
-			s.changed(tx, id)
+			if err := s.changed(ctx, tx, id); err != nil {
+				return err
+			}
 		}
 		_, err = tx.Exec(ctx, `UPDATE member SET suspended = $1 WHERE id = $2`, at, int64(id))
 		return err
 	})
 	return kinded(err)
-}
-
-// changed has open sessions cut once the change is durable.
-func (s *Service) changed(tx *store.Tx, id mail.UserID) {
-	if s.Changed != nil {
-		tx.AfterCommit(func() { s.Changed(id) })
-	}
 }
 
 // Remove deletes a member with their account, its mailboxes, their passwords,
@@ -183,7 +178,9 @@ func (s *Service) Remove(ctx context.Context, id mail.UserID) error {
 		if err != nil {
 			return err
 		}
-		s.changed(tx, id)
+		if err := s.changed(ctx, tx, id); err != nil {
+			return err
+		}
 		if err := dropTargets(ctx, tx, m.Account); err != nil {
 			return err
 		}
@@ -253,7 +250,9 @@ func (s *Service) SetPassword(ctx context.Context, id mail.UserID, password stri
 		return err
 	}
 	err = s.change(ctx, func(tx *store.Tx) error {
-		s.changed(tx, id)
+		if err := s.changed(ctx, tx, id); err != nil {
+			return err
+		}
 		n, err := tx.Exec(ctx, `UPDATE member SET password = $1 WHERE id = $2`, phc, int64(id))
 		if err == nil && n == 0 {
 			return mail.Refuse(mail.NotFound, "accounts-no-member")

@@ -114,7 +114,9 @@ func (s *Service) StartSecond(ctx context.Context, id mail.UserID, code string, 
 		if err != nil {
 			return err
 		}
-		s.changed(tx, id) // programs that signed in with the own password
+		if err := s.changed(ctx, tx, id); err != nil { // programs that signed in with the own password
+			return err
+		}
 		recovery, err = s.newRecovery(ctx, tx, id)
 		return err
 	})

@@ -132,6 +132,7 @@ func (h *Host) Run(ctx context.Context) error {
 	start("tls counts", h.Reports.TLS.Run)
 	start("reports", h.Reports.Sender.Run)
 	start("mailboxes", h.Mailboxes.Run)
+	start("members", h.Accounts.Run)
 	start("push", h.Push.Run)
 	start("search", func(ctx context.Context) error {
 		return h.Mailboxes.Index(ctx, func(err error) { h.opt.Log.ErrorContext(ctx, "search index failed", "err", err) })

@@ -74,12 +74,12 @@ func (s *Server) exit(c *conn) {
 	c.user = mail.User{}
 }
 
-// Cut ends every session of a member, at once.
+// Cut ends every session of a member, or of all members (0), at once.
 func (s *Server) Cut(u mail.UserID) {
 	s.mu.Lock()
 	var cut []*conn
 	for c := range s.conns {
-		if c.user.ID == u {
+		if c.user.ID != 0 && (c.user.ID == u || u == 0) {
 			cut = append(cut, c)
 		}
 	}

@@ -31,7 +31,9 @@ import (
 	"crypto/tls"
 	"io"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -213,7 +215,8 @@ func (s *Server) tooBig() error {
 	return mail.Refuse(mail.TooBig, "drop-too-big", "Limit", s.maxWire()*5/7/1_000_000, "URL", s.WebURL)
 }
 
-// Cut ends the sessions of a member at once: after a suspension or a new password.
+// Cut ends the sessions of a member, or of all members (0), at once: after a
+// suspension or a new password.
 func (s *Server) Cut(u mail.UserID) {
 	s.init()
 	for _, w := range s.users.of(u) {
@@ -248,9 +251,12 @@ func (m *members) remove(u mail.UserID, w *wire) {
 func (m *members) of(u mail.UserID) []*wire {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	ws := make([]*wire, 0, len(m.wires[u]))
-	for w := range m.wires[u] {
-		ws = append(ws, w)
+	if u != 0 {
+		return slices.Collect(maps.Keys(m.wires[u]))
+	}
+	var ws []*wire
+	for _, all := range m.wires {
+		ws = slices.AppendSeq(ws, maps.Keys(all))
 	}
 	return ws
 }

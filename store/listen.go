@@ -62,3 +62,14 @@ func (db *DB) Notify(ctx context.Context, channel, payload string) error {
 	_, err := pg.pool.ExecContext(ctx, "SELECT pg_notify($1, $2)", channel, payload)
 	return classed(err)
 }
+
+// Notify sends a message as part of the transaction: it is heard when that is
+// committed. PostgreSQL puts the commits of such transactions in a row, so this is for what
+// is rare.
+func (tx *Tx) Notify(ctx context.Context, channel, payload string) error {
+	if _, ok := tx.q.(pgQuerier); !ok {
+		return nil
+	}
+	_, err := tx.Exec(ctx, "SELECT pg_notify($1, $2)", channel, payload)
+	return err
+}

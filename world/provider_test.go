@@ -49,7 +49,7 @@ func refuser(t *testing.T, w *world.World, ip, reply string) {
 func TestWhenABigProviderKeepsUsOutTheAdminHearsOnceAndTheMemberInPlainWords(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
-	w.Advance(time.Until(time.Now().Truncate(24*time.Hour).Add(30 * time.Hour))) // morning: a day is not over in five hours
+	w.Advance(time.Until(time.Now().Truncate(24 * time.Hour).Add(30 * time.Hour))) // morning: a day is not over in five hours
 	home := w.Server("home.test")
 	admin, ann := home.Member("admin"), home.Member("ann", "en")
 	if err := home.Accounts.AddAlias(t.Context(), cmail.MustAddress("postmaster@home.test"), cmail.MustAddress(admin.Address)); err != nil {

@@ -156,8 +156,5 @@ func (p *Pages) signOut(r *http.Request, m accounts.Member) error {
 	if err := p.Sessions.End(r.Context(), m.ID); err != nil {
 		return err
 	}
-	if p.Accounts.Changed != nil {
-		p.Accounts.Changed(m.ID)
-	}
-	return nil
+	return p.Accounts.SignOut(r.Context(), m.ID)
 }
