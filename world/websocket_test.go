@@ -163,3 +163,25 @@ func TestAWebSocketOpensForMembersAndTheirOwnPagesAlone(t *testing.T) {
 		t.Errorf("%v", ws)
 	}
 }
+
+func TestWhoeverHasTheOldPasswordReadsNothingMoreOnAnOpenConnection(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	home := w.Server("home.test")
+	ann, bob := home.Member("ann"), home.Member("bob")
+	asks, _ := dialSocket(t, home, ann, nil, "jmap")
+	listens, _ := dialSocket(t, home, ann, nil, "jmap")
+	listens.say(`{"@type":"WebSocketPushEnable"}`)
+	listens.say(`{"@type":"Request","id":"R1","using":["urn:ietf:params:jmap:core"],"methodCalls":[["Core/echo",{},"x"]]}`)
+	listens.hear() // it listens now
+	if err := home.Accounts.SetPassword(t.Context(), ann.Account.ID, "another one of ann"); err != nil {
+		t.Fatal(err)
+	}
+	asks.say(`{"@type":"Request","id":"R1","using":["urn:ietf:params:jmap:core"],"methodCalls":[["Core/echo",{},"x"]]}`)
+	bob.Send(ann.Address)
+	for what, s := range map[string]*socket{"a request": asks, "news": listens} {
+		if _, b, err := s.conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+			t.Errorf("%s: %s %v", what, b, err)
+		}
+	}
+}

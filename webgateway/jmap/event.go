@@ -125,8 +125,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			// Signed out, suspended, another password: then this ends too.
-			if now, err := s.who(r); err != nil || now.ID != u.ID {
+			if !s.stillIn(r, u) {
 				return
 			}
 			if ping > 0 {
@@ -135,6 +134,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 				}
 			}
 		case <-woken:
+			if !s.stillIn(r, u) {
+				return
+			}
 			now, err := s.news(ctx, u, accounts, types)
 			if err != nil {
 				return
@@ -150,7 +152,14 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// checkEvery is how often it is asked whether the member may still listen.
+// stillIn says whether what began a connection would begin one now: not after
+// signing out, a suspension, or another password.
+func (s *Server) stillIn(r *http.Request, u mail.User) bool {
+	now, err := s.who(r)
+	return err == nil && now.ID == u.ID
+}
+
+// checkEvery is how often that is asked of a connection on which nothing happens.
 const checkEvery = 30 * time.Second
 
 // news is the states of a member's accounts, by account and type.

@@ -32,6 +32,7 @@ type wire struct {
 	conn   *websocket.Conn
 	who    mail.User
 	client mail.Client
+	r      *http.Request // that began it, with what they signed in with
 }
 
 func (s *Server) websocket(w http.ResponseWriter, r *http.Request) {
@@ -59,16 +60,13 @@ func (s *Server) websocket(w http.ResponseWriter, r *http.Request) {
 	conn.SetReadLimit(maxSizeRequest)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	defer cancel()
-	go s.stillIn(ctx, r, u, func() {
-		conn.Close(websocket.StatusPolicyViolation, "the session has ended")
-		cancel()
-	})
-	c := &wire{Server: s, conn: conn, who: u, client: clientOf(r)}
+	c := &wire{Server: s, conn: conn, who: u, client: clientOf(r), r: r}
+	go c.look(ctx, cancel)
 	c.serve(ctx)
 }
 
-// stillIn asks now and then whether the member may still listen.
-func (s *Server) stillIn(ctx context.Context, r *http.Request, u mail.User, end func()) {
+// look ends the connection of somebody who says nothing and may no longer listen.
+func (c *wire) look(ctx context.Context, end func()) {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	for {
@@ -76,12 +74,22 @@ func (s *Server) stillIn(ctx context.Context, r *http.Request, u mail.User, end 
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if now, err := s.who(r); err != nil || now.ID != u.ID {
+			if !c.in() {
 				end()
 				return
 			}
 		}
 	}
+}
+
+// in asks whether the member is still let in, as each request over HTTP does: who
+// is signed out or suspended reads no further. If not, the connection ends.
+func (c *wire) in() bool {
+	if c.stillIn(c.r, c.who) {
+		return true
+	}
+	c.conn.Close(websocket.StatusPolicyViolation, "the session has ended")
+	return false
 }
 
 // serve answers message by message; news are told between them.
@@ -95,6 +103,9 @@ func (c *wire) serve(ctx context.Context) {
 		}
 		if kind != websocket.MessageText { // RFC 8887 §4.3
 			c.conn.Close(websocket.StatusUnsupportedData, "messages are text")
+			return
+		}
+		if !c.in() {
 			return
 		}
 		var f frame
@@ -192,6 +203,9 @@ func (c *wire) push(ctx context.Context, f *frame) (quiet func()) {
 			case <-ctx.Done():
 				return
 			case <-woken:
+			}
+			if !c.in() {
+				return
 			}
 			now, err := c.news(ctx, c.who, accounts, types)
 			if err != nil {
