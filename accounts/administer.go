@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"colporteur/mail"
@@ -21,12 +22,42 @@ func (s *Service) Administers(ctx context.Context, u mail.UserID) (yes bool, err
 	if err != nil || !m.Suspended.IsZero() {
 		return false, err
 	}
-	domains, _, err := s.domains(ctx)
-	if err != nil {
+	offices, err := s.offices(ctx)
+	if err != nil || len(offices) == 0 {
 		return false, err
+	}
+	if slices.Contains(offices, m.Account) {
+		return true, nil
 	}
 	err = s.DB.Read(ctx, func(tx *store.Tx) error {
 		yes = false
+		for _, o := range offices {
+			var n int
+			if err := tx.QueryRow(ctx, `SELECT count(*) FROM group_member WHERE account = $1 AND member = $2`, int64(o), int64(u)).Scan(&n); err != nil || n > 0 {
+				yes = n > 0
+				return err
+			}
+		}
+		return nil
+	})
+	return yes && err == nil, kinded(err)
+}
+
+// Administered says whether anybody can be an administrator: whether postmaster of
+// some domain leads to a member or a group because somebody said so.
+func (s *Service) Administered(ctx context.Context) (bool, error) {
+	offices, err := s.offices(ctx)
+	return len(offices) > 0, err
+}
+
+// offices are the accounts that postmaster of our domains leads to.
+func (s *Service) offices(ctx context.Context) (list []mail.AccountID, err error) {
+	domains, _, err := s.domains(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		list = nil
 		for _, d := range domains {
 			w := walk{Service: s, tx: tx, domains: domains, seen: map[string]bool{}}
 			a, err := w.resolve(ctx, mail.Address{Local: "postmaster", Domain: d})
@@ -41,24 +72,14 @@ func (s *Service) Administers(ctx context.Context, u mail.UserID) (yes bool, err
 				continue
 			}
 			for _, to := range a.dest {
-				if to.Where != mail.ToMailbox {
-					continue
-				}
-				if to.Account == m.Account {
-					yes = true
-					return nil
-				}
-				var n int
-				err := tx.QueryRow(ctx, `SELECT count(*) FROM group_member WHERE account = $1 AND member = $2`, int64(to.Account), int64(u)).Scan(&n)
-				if err != nil || n > 0 {
-					yes = n > 0
-					return err
+				if to.Where == mail.ToMailbox {
+					list = append(list, to.Account)
 				}
 			}
 		}
 		return nil
 	})
-	return yes && err == nil, kinded(err)
+	return list, kinded(err)
 }
 
 // LastSeen is the day of each member's last sign-in, with a program or a

@@ -115,6 +115,7 @@ type health struct {
 	Engine  string
 	Domains []string
 	Members int
+	Office  bool // somebody opens /admin
 	Waiting int // mails on their way out
 	Failing int // of these, tried more than a few times
 }
@@ -133,6 +134,9 @@ func (a *admin) health(ctx context.Context, _ none) (health, error) {
 		return h, err
 	}
 	h.Members = len(members)
+	if h.Office, err = a.host.Accounts.Administered(ctx); err != nil {
+		return h, err
+	}
 	jobs, err := a.listQueue(ctx, none{})
 	for _, j := range jobs {
 		h.Waiting++
@@ -159,8 +163,11 @@ func (f *findings) database(cfg *config.Config) bool {
 	if len(h.Domains) == 0 {
 		f.bad("There is no domain: add one with `colporteur domain add`.")
 	}
-	if h.Members == 0 {
+	switch {
+	case h.Members == 0:
 		f.note("There is no member yet, so nobody reads mail to postmaster.")
+	case !h.Office && len(h.Domains) > 0:
+		f.note("Nobody can open %s/admin: name somebody with `colporteur alias add postmaster@%s ADDRESS`.", cfg.Web.URL, h.Domains[0])
 	}
 	switch {
 	case h.Failing > 0:

@@ -130,6 +130,7 @@ type setupDone struct {
 	Taken      []string // program words that somebody owns
 	Postmaster string   // who reads it now; "" is nobody yet
 	Members    int
+	Office     bool // somebody opens /admin
 }
 
 // setup adds what is missing of the directory; it changes nothing that is there.
@@ -172,6 +173,9 @@ func (a *admin) setup(ctx context.Context, w setupWish) (setupDone, error) {
 		return done, err
 	}
 	done.Members = len(members)
+	if done.Office, err = a.host.Accounts.Administered(ctx); err != nil {
+		return done, err
+	}
 	done.Taken, err = a.taken(ctx, domain)
 	return done, err
 }
@@ -197,6 +201,9 @@ func (c *cli) notes(cfg *config.Config, s setupCommand, done setupDone) {
 		c.printf("%s reads mail to postmaster and abuse.\n", done.Postmaster)
 	case s.Postmaster != "":
 		c.printf("Nobody reads mail to postmaster yet: %s is not a member. Add them.\n", s.Postmaster)
+	}
+	if !done.Office && s.Postmaster == "" {
+		c.printf("Nobody can open %s/admin: that is for whoever is named by `colporteur alias add postmaster@%s ADDRESS`.\n", cfg.Web.URL, s.Domain)
 	}
 	if done.Members == 0 {
 		c.printf("Next: colporteur member add ann@%s --config %s\n", s.Domain, cfg.Path)

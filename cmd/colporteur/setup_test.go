@@ -145,3 +145,25 @@ func TestSetupRefusesWhatIsNoDomain(t *testing.T) {
 		t.Error("a refused setup left a folder behind")
 	}
 }
+
+func TestWhoeverSetsUpLearnsWhoOpensTheOffice(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	config := filepath.Join(data, "colporteur.toml")
+	const said = "colporteur alias add postmaster@home.test"
+	setup := func() string {
+		return colporteur(t, "", "setup", "--data", data, "--domain", "home.test", "--profile", "dev").ends(0).out
+	}
+	check := func() string { return colporteur(t, "", "check", "--config", config).out }
+	if out := setup(); !strings.Contains(out, said) {
+		t.Errorf("nobody is named, and setup says:\n%s", out)
+	}
+	colporteur(t, "a password of ann\n", "member", "add", "ann@home.test", "--password-stdin", "--config", config).ends(0)
+	if out := check(); !strings.Contains(out, said) {
+		t.Errorf("nobody is named, and check says:\n%s", out)
+	}
+	colporteur(t, "", "alias", "add", "postmaster@home.test", "ann@home.test", "--config", config).ends(0)
+	if out := setup() + check(); strings.Contains(out, said) {
+		t.Errorf("ann is named, and they say:\n%s", out)
+	}
+}
