@@ -52,8 +52,8 @@ async function bodyOf(id: Id): Promise<{ html: string | null; text: string; pict
   const list = (m.attachments ?? []).filter((p) => p.cid && p.blobId && p.type.startsWith('image/'));
   let html: string | null = null;
   if ((m.htmlBody ?? []).some((p) => p.type === 'text/html')) {
-    const page = await fetch(`/mail/message/${id}?print`);
-    if (page.ok) html = r.quoted(await page.text(), (blob) => list.find((p) => p.blobId === blob)?.cid ?? null);
+    const page = await fetch(`/mail/message/${id}?print`).catch(() => null); // the line may go right here: then the text does
+    if (page?.ok) html = r.quoted(await page.text(), (blob) => list.find((p) => p.blobId === blob)?.cid ?? null);
   }
   const texts = (m.textBody ?? []).filter((p) => p.type === 'text/plain');
   return { html, text: texts.length > 0 ? texts.map(value).join('\n') : html ? r.toText(html) : '', pictures: Object.fromEntries(list.map((p) => [p.cid!, { blobId: p.blobId!, type: p.type, size: p.size }])) };
