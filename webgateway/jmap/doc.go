@@ -15,6 +15,7 @@
 //	          EmailSubmission  submission.go
 //	          VacationResponse vacation.go
 //	RFC 8887  WebSocket        websocket.go
+//	RFC 9404  Blob             blob_upload.go, blob_get.go, blob_lookup.go
 //	RFC 9425  Quota            quota.go
 //	RFC 9610  AddressBook      contact_book.go
 //	          ContactCard      contact_card.go, contact_query.go, contact_set.go

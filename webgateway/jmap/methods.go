@@ -8,7 +8,7 @@ var methods = map[string]method{"Core/echo": {usingCore, echo}}
 
 func init() {
 	for _, table := range []map[string]method{
-		mailboxMethods, threadMethods, emailMethods, identityMethods, submissionMethods, vacationMethods, quotaMethods,
+		mailboxMethods, threadMethods, emailMethods, identityMethods, submissionMethods, vacationMethods, quotaMethods, blobMethods,
 		contactMethods, snoozeMethods, unsubscribeMethods, pushMethods,
 	} {
 		maps.Copy(methods, table)

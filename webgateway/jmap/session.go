@@ -41,6 +41,7 @@ var capabilities = map[string]any{
 	usingSubmission:  struct{}{},
 	usingVacation:    struct{}{},
 	usingQuota:       struct{}{},
+	usingBlob:        struct{}{},
 	usingContacts:    struct{}{},
 	usingOwnMail:     struct{}{},
 	usingOurContacts: struct{}{},
@@ -56,6 +57,7 @@ func ofAccount(own bool) map[string]any {
 			"emailQuerySortOptions": sortOptions(), "mayCreateTopLevelMailbox": own,
 		},
 		usingQuota:   struct{}{},
+		usingBlob:    blobOfAccount(),
 		usingOwnMail: struct{}{},
 	}
 	if own {
