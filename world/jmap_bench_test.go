@@ -64,15 +64,27 @@ func BenchmarkJMAP(b *testing.B) {
 		return world.Args{"property": "hasKeyword", "keyword": keyword, "isAscending": false}
 	}
 	thread := c.Call("Email/get", world.Args{"ids": []any{c.Call("Email/query", world.Args{"limit": 1}).Text("ids/0")}}).Text("list/0/threadId")
+	read := c.Call("Email/query", world.Args{"limit": 1, "position": 20}).Text("ids/0")
+	asked := list(world.Args{"inMailbox": box, "notKeyword": "$muted"}, []any{first("$pinned"), first("$new"), byArrival}) // as the webmail does
+	blob := ""
 	for _, one := range []struct {
-		name  string
-		calls []any
+		name    string
+		calls   []any
+		between func(i int) // untimed, before each
 	}{
-		{"List", list(world.Args{"inMailbox": box, "notKeyword": "$muted"}, []any{first("$pinned"), first("$new"), byArrival})}, // as the webmail asks
+		{"List", asked, nil},
+		{"ListAfterAMail", asked, func(i int) {
+			raw := fmt.Appendf(nil, "From: p@far.test\r\nTo: ann@home.test\r\nSubject: new\r\nMessage-ID: <new%d@far.test>\r\n\r\nx\r\n", i)
+			c.Do("POST", "/jmap/upload/"+c.Account+"/", "message/rfc822", raw, http.StatusCreated, &struct{ BlobID *string }{&blob})
+			c.Call("Email/import", world.Args{"emails": world.Args{"m": world.Args{"blobId": blob, "mailboxIds": world.Args{box: true}}}})
+		}},
+		{"ListAfterReading", asked, func(i int) {
+			c.Call("Email/set", world.Args{"update": world.Args{read: world.Args{"keywords/$seen": []any{true, nil}[i%2]}}})
+		}},
 		{"Open", []any{[]any{"Thread/get", world.Args{"accountId": c.Account, "ids": []string{thread}}, "t"},
-			[]any{"Email/get", world.Args{"accountId": c.Account, "#ids": world.Args{"resultOf": "t", "name": "Thread/get", "path": "/list/*/emailIds"}, "fetchTextBodyValues": true}, "g"}}},
-		{"Search", list(world.Args{"text": "mirabelle"}, []any{byArrival})},
-		{"Folders", []any{[]any{"Mailbox/get", world.Args{"accountId": c.Account}, "m"}}},
+			[]any{"Email/get", world.Args{"accountId": c.Account, "#ids": world.Args{"resultOf": "t", "name": "Thread/get", "path": "/list/*/emailIds"}, "fetchTextBodyValues": true}, "g"}}, nil},
+		{"Search", list(world.Args{"text": "mirabelle"}, []any{byArrival}), nil},
+		{"Folders", []any{[]any{"Mailbox/get", world.Args{"accountId": c.Account}, "m"}}, nil},
 	} {
 		body, err := json.Marshal(map[string]any{"using": c.Using, "methodCalls": one.calls})
 		if err != nil {
@@ -80,7 +92,12 @@ func BenchmarkJMAP(b *testing.B) {
 		}
 		b.Run(one.name, func(b *testing.B) {
 			var took []time.Duration
-			for b.Loop() {
+			for i := 0; b.Loop(); i++ {
+				if one.between != nil {
+					b.StopTimer()
+					one.between(i)
+					b.StartTimer()
+				}
 				begin := time.Now()
 				var out []byte
 				c.Do("POST", "/jmap/api", "application/json", body, http.StatusOK, &out)

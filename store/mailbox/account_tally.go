@@ -26,6 +26,7 @@ func (s *Store) Tallies(ctx context.Context, u mail.User, account mail.AccountID
 		return nil, err
 	}
 	w.number()
+	w.counting.Do(w.count)
 	return w.tally, nil
 }
 

@@ -17,17 +17,25 @@ type whole struct {
 	snap  *Snapshot
 	parts []*Snapshot // what it was made of
 	read  []*UIDSet   // what the member has read of each; nil: flags say it
-	in    map[ID]*UIDSet
+	*emails
+
+	counting sync.Once
+	tally    map[ID]Tally
+	answers  answers
+}
+
+// emails is what of a whole does not change while flags alone do: it is shared
+// with the next one then.
+type emails struct {
+	in      map[ID]*UIDSet
+	numbers [][]UID // of the rows of each part, but for what waits for EXPUNGE
 
 	once     sync.Once
 	threads  []int32 // of each email, by number, which thread it is in
 	nThreads int
-	tally    map[ID]Tally
 
 	attachedMu sync.Mutex
 	attached   *UIDSet
-
-	answers answers
 }
 
 // whole is what the member sees now. While nothing changes it is made once.
@@ -50,10 +58,16 @@ func (s *Store) whole(ctx context.Context, v *view) (*whole, error) {
 			continue
 		}
 		key := wholeKey{v.account, v.user.Account}
-		if w := s.wholes.get(key); w != nil && slices.Equal(w.parts, parts) && slices.Equal(w.read, read) {
-			return w, nil
+		was := s.wholes.get(key)
+		if was != nil && slices.Equal(was.parts, parts) && slices.Equal(was.read, read) {
+			return was, nil
 		}
-		w := makeWhole(v.account, parts, read)
+		var w *whole
+		if was != nil && was.sameEmails(parts) {
+			w = was.again(v.account, parts, read)
+		} else {
+			w = makeWhole(v.account, parts, read)
+		}
 		s.wholes.put(key, w)
 		return w, nil
 	}
@@ -93,37 +107,82 @@ func makeWhole(account mail.AccountID, parts []*Snapshot, read []*UIDSet) *whole
 	for k, n := range parts {
 		for _, c := range n.chunks {
 			for i := range c.rows {
-				r := c.rows[i]
-				if isMarked(*r.flags) {
+				r, ok := flags.shown(c.rows[i], read[k])
+				if !ok {
 					continue
-				}
-				if read[k] != nil && read[k].Contains(r.uid) != slices.Contains(*r.flags, seen) {
-					shown := ShownFlags(*r.flags, r.uid, read[k])
-					r.flags = flags.intern(shown)
 				}
 				have, fresh := at.number(int64(r.email))
 				if fresh {
 					r.saved = 0
 					rows = append(rows, r)
 				} else {
-					was := &rows[have]
-					was.date, was.modseq = min(was.date, r.date), max(was.modseq, r.modseq)
-					was.flags = flags.join(was.flags, r.flags)
+					rows[have].merge(&r, flags)
 				}
 				places[k] = append(places[k], have)
 			}
 		}
 	}
 	rows, number := inArrival(rows)
-	w := &whole{parts: parts, read: read, in: make(map[ID]*UIDSet, len(parts)), snap: newSnapshot(Mailbox{Account: account}, rows, nil)}
+	w := &whole{parts: parts, read: read, snap: newSnapshot(Mailbox{Account: account}, rows, nil),
+		emails: &emails{in: make(map[ID]*UIDSet, len(parts)), numbers: make([][]UID, len(parts))}}
 	for k, n := range parts {
 		uids := make([]UID, len(places[k]))
 		for i, have := range places[k] {
 			uids[i] = number[have]
 		}
-		w.in[n.box.ID] = MakeUIDSet(uids...)
+		w.in[n.box.ID], w.numbers[k] = MakeUIDSet(uids...), uids
 	}
 	return w
+}
+
+// sameEmails says whether the same mails are in parts as in those of w, with no
+// more and no fewer of them waiting for EXPUNGE.
+func (w *whole) sameEmails(parts []*Snapshot) bool {
+	return slices.EqualFunc(w.parts, parts, func(a, b *Snapshot) bool { return a.latest == b.latest })
+}
+
+// again is w after flags changed: nothing is looked up or sorted.
+func (w *whole) again(account mail.AccountID, parts []*Snapshot, read []*UIDSet) *whole {
+	rows := make([]row, w.snap.Len())
+	flags := joiner{}
+	for k, n := range parts {
+		numbers := w.numbers[k]
+		for _, c := range n.chunks {
+			for i := range c.rows {
+				r, ok := flags.shown(c.rows[i], read[k])
+				if !ok {
+					continue
+				}
+				at := &rows[numbers[0]-1]
+				if at.uid == 0 {
+					*at = r
+					at.uid, at.saved = numbers[0], 0
+				} else {
+					at.merge(&r, flags)
+				}
+				numbers = numbers[1:]
+			}
+		}
+	}
+	return &whole{parts: parts, read: read, snap: newSnapshot(Mailbox{Account: account}, rows, nil), emails: w.emails}
+}
+
+// shown is a row with the flags that the member sees; ok is false for what waits
+// for EXPUNGE.
+func (j joiner) shown(r row, read *UIDSet) (_ row, ok bool) {
+	if isMarked(*r.flags) {
+		return r, false
+	}
+	if read != nil && read.Contains(r.uid) != slices.Contains(*r.flags, seen) {
+		r.flags = j.intern(ShownFlags(*r.flags, r.uid, read))
+	}
+	return r, true
+}
+
+// merge adds another place of the same email.
+func (r *row) merge(other *row, flags joiner) {
+	r.date, r.modseq = min(r.date, other.date), max(r.modseq, other.modseq)
+	r.flags = flags.join(r.flags, other.flags)
 }
 
 // inArrival puts rows in the order of arrival, and says which number each has now.
@@ -190,7 +249,6 @@ func (w *whole) number() {
 			w.threads = append(w.threads, t)
 		})
 		w.nThreads = len(of.ids)
-		w.count()
 	})
 }
 

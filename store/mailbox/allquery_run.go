@@ -38,6 +38,9 @@ func (s *Store) QueryAll(ctx context.Context, u mail.User, account mail.AccountI
 }
 
 func (s *Store) search(ctx context.Context, w *whole, account mail.AccountID, q *AccountQuery) (ids []EmailID, err error) {
+	if ids, ok := w.byFlags(q); ok {
+		return ids, nil
+	}
 	asked := Query{}
 	if q.Filter != nil {
 		if asked, err = s.asked(ctx, w, account, q.Filter); err != nil {
