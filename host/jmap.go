@@ -40,7 +40,7 @@ func (h *Host) wireJMAP(render func(lang string, t mail.Text) string) {
 	h.JMAP = &jmap.Server{URL: url, Hostname: h.Config.Hostname, Mailboxes: h.Mailboxes, Blobs: h.Blobs, Uploads: h.Uploads, Contacts: h.Contacts,
 		Accounts: h.Accounts, Identities: h.Accounts, Absences: h.Absences,
 		Filer: h.Door, Submitter: h.SMTP, Submissions: h.Submissions, Snooze: h.Snooze,
-		Transfers: h.Transfers, Albums: h.Albums, Links: h.Links, Trace: h.Trace, Photo: h.Gateway.Share.Photo, Room: h.room,
+		Transfers: h.Transfers, Places: h.Places, Albums: h.Albums, Links: h.Links, Trace: h.Trace, Photo: h.Gateway.Share.Photo, Room: h.room,
 		Outward: outward.New(outward.Options{AllowPrivate: h.Config.Relay.AllowPrivate}),
 		Cookie:  h.Sessions.User, SignedIn: h.Notify.SignedIn, Render: render, Now: h.opt.Now, Log: h.opt.Log}
 	h.Gateway.JMAP = h.JMAP

@@ -91,7 +91,11 @@
 //	recipients    ids of Guests
 //
 //	create: title, files [{blobId, name, type}], recipients [{email, name}], days,
-//	        password, needsCode, maxDownloads. The mails that go out are those of envoi@.
+//	        password, needsCode, maxDownloads. The mails that go out are those of envoi@;
+//	        with quiet: true none goes to the member themselves. A file may be
+//	        {upload} instead: the address of one that came to the url of
+//	        Transfer/uploadTo {} → {url, maxSize, expiresAt}, piece by piece (tus 1.0,
+//	        whose uploads go on after a broken line; a day without a byte ends them).
 //	update: expiresAt (within maxTransferDays), recalled, password (null: none),
 //	        needsCode, maxDownloads. destroy is recalled: true.
 //	query:  {over, from}, newest first; sort by createdAt.

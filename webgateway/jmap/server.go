@@ -21,6 +21,7 @@ import (
 	"colporteur/workflow/link"
 	"colporteur/workflow/snooze"
 	"colporteur/workflow/transfer"
+	"colporteur/workflow/upload"
 )
 
 // Accounts says who somebody is; *accounts.Service does.
@@ -54,6 +55,7 @@ type Server struct {
 	Outward *http.Client
 	// What members share, and what became of the mails they sent.
 	Transfers *transfer.Service
+	Places    *upload.Service
 	Albums    *album.Service
 	Links     *link.Service
 	Trace     *delivery.Trace

@@ -12,11 +12,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"colporteur/mail"
+	"colporteur/store"
 	"colporteur/store/blob"
 	"colporteur/store/mailbox"
 	"colporteur/workflow"
 	"colporteur/workflow/link"
 	"colporteur/workflow/transfer"
+	"colporteur/workflow/upload"
 )
 
 var transferType = &sharedType{
@@ -36,7 +38,7 @@ var transferType = &sharedType{
 	destroy: func(ctx context.Context, c *Call, id string) error {
 		return changeTransfer(ctx, c, id, "recalled", jsontext.Value("true"))
 	},
-	also: map[string]func(context.Context, *Call, jsontext.Value) (any, error){"link": typed(linkTransfer)},
+	also: map[string]func(context.Context, *Call, jsontext.Value) (any, error){"link": typed(linkTransfer), "uploadTo": typed(uploadToTransfer)},
 	sort: "createdAt", newest: true,
 }
 
@@ -144,9 +146,11 @@ func createTransfer(ctx context.Context, c *Call, raw jsontext.Value) (string, e
 		Title string `json:"title"`
 		Files []struct {
 			BlobID string  `json:"blobId"`
+			Upload string  `json:"upload"`
 			Name   *string `json:"name"`
 			Type   *string `json:"type"`
 		} `json:"files"`
+		Quiet        bool           `json:"quiet"`
 		Recipients   []inviteArg    `json:"recipients"`
 		Days         int            `json:"days"`
 		Password     jsontext.Value `json:"password"`
@@ -173,7 +177,7 @@ func createTransfer(ctx context.Context, c *Call, raw jsontext.Value) (string, e
 	if rules.Downloads, err = downloadsOf(q.MaxDownloads); err != nil {
 		return "", err
 	}
-	h := &transfer.HandIn{Owner: c.User, Domain: c.User.Address.Domain, Subject: line(q.Title, maxTitle), Days: q.Days}
+	h := &transfer.HandIn{Owner: c.User, Domain: c.User.Address.Domain, Subject: line(q.Title, maxTitle), Days: q.Days, Quiet: q.Quiet}
 	seen := map[string]bool{c.User.Address.Key(): true}
 	for _, r := range q.Recipients {
 		to, _, err := r.read()
@@ -192,7 +196,12 @@ func createTransfer(ctx context.Context, c *Call, raw jsontext.Value) (string, e
 	var kept []workflow.Kept
 	var refs []blob.Ref
 	var names, types []string
+	var sent []upload.Secret
 	for _, f := range q.Files {
+		if f.Upload != "" && f.BlobID == "" {
+			sent = append(sent, upload.Secret(f.Upload[strings.LastIndexByte(f.Upload, '/')+1:]))
+			continue
+		}
 		k, t, err := c.held(ctx, f.BlobID, &room)
 		if err != nil {
 			c.let(kept...)
@@ -215,12 +224,48 @@ func createTransfer(ctx context.Context, c *Call, raw jsontext.Value) (string, e
 	for i, name := range fileNames(names, types) {
 		h.Files[i].Name = name
 	}
-	id, err := c.srv.Transfers.TakeOwn(ctx, h, refs, rules)
+	id, err := c.srv.Transfers.TakeOwn(ctx, h, refs, rules, func(tx *store.Tx) ([]transfer.File, error) { return c.fromDesk(ctx, tx, sent, names, types) })
 	if err != nil {
 		c.let(kept...)
+		if len(sent) > 0 && mail.Is(err, mail.NotFound) {
+			err = invalidProperties("an upload is not there", "files")
+		}
 		return "", err
 	}
 	return mailbox.ObjectID(transferKind, int64(id)), nil
+}
+
+// fromDesk are files that were uploaded to the member's desk, named beside those
+// that the transfer has already.
+func (c *Call) fromDesk(ctx context.Context, tx *store.Tx, sent []upload.Secret, names, types []string) (files []transfer.File, err error) {
+	for _, k := range sent {
+		g, err := c.srv.Places.Take(ctx, tx, c.User.ID, k)
+		if err != nil {
+			return nil, err
+		}
+		names, types = append(names, g.Name), append(types, g.Type)
+		files = append(files, transfer.File{MediaType: g.Type, Size: g.Size, SHA256: g.SHA256, Blob: g.Blob})
+	}
+	for i, name := range fileNames(names, types)[len(names)-len(files):] {
+		files[i].Name = name
+	}
+	return files, nil
+}
+
+type uploadToArgs struct {
+	AccountID string `json:"accountId"`
+}
+
+// uploadToTransfer says where files come up piece by piece (tus 1.0).
+func uploadToTransfer(ctx context.Context, c *Call, a *uploadToArgs) (any, error) {
+	if _, err := c.ownAccount(ctx, a.AccountID); err != nil {
+		return nil, err
+	}
+	token, until, err := c.srv.Places.Desk(ctx, c.User)
+	if err != nil {
+		return nil, err
+	}
+	return object{"accountId": a.AccountID, "url": c.srv.URL + "/d/" + string(token) + "/u", "maxSize": c.srv.Places.Limit(), "expiresAt": utcDate(until)}, nil
 }
 
 func downloadsOf(v jsontext.Value) (int, error) {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,10 +97,13 @@ func (s *Service) Downloads(ctx context.Context, id ID) (n int, err error) {
 }
 
 // TakeOwn makes a transfer of files that its owner has already, with its rules.
-// refs are those of their bytes that no row names yet.
-func (s *Service) TakeOwn(ctx context.Context, h *HandIn, refs []blob.Ref, rules link.Rules) (id ID, err error) {
+// refs are those of their bytes that no row names yet; fill, if it is not nil,
+// adds to the files in the same transaction.
+func (s *Service) TakeOwn(ctx context.Context, h *HandIn, refs []blob.Ref, rules link.Rules, fill func(tx *store.Tx) ([]File, error)) (id ID, err error) {
 	h.Key = fmt.Sprintf("%s%d", ownKey, store.NewID())
+	held := h.Files
 	err = s.DB.Write(ctx, func(tx *store.Tx) error {
+		h.Files = held
 		for _, r := range refs {
 			if err := s.Blobs.Insert(ctx, tx, r); err != nil {
 				return err
@@ -109,6 +113,13 @@ func (s *Service) TakeOwn(ctx context.Context, h *HandIn, refs []blob.Ref, rules
 			if err := s.Blobs.Keep(ctx, tx, f.Blob); err != nil {
 				return err
 			}
+		}
+		if fill != nil {
+			more, err := fill(tx)
+			if err != nil {
+				return err
+			}
+			h.Files = slices.Concat(held, more)
 		}
 		t, err := s.Take(ctx, tx, h)
 		if err != nil {
