@@ -37,7 +37,7 @@ func (h *Host) wireJMAP(render func(lang string, t mail.Text) string) {
 	h.Snooze = &snooze.Service{DB: h.DB, Queue: h.Queue, Mailboxes: h.Mailboxes, Now: h.opt.Now,
 		Name: func(lang string) string { return locale.For(lang).T("mailbox-snoozed") }}
 	h.Queue.Handle(snooze.JobWake, queue.Options{Workers: 2, PerLane: 1}, h.Snooze.Work)
-	h.JMAP = &jmap.Server{URL: url, Hostname: h.Config.Hostname, Mailboxes: h.Mailboxes, Blobs: h.Blobs, Uploads: h.Uploads, Contacts: h.Contacts,
+	h.JMAP = &jmap.Server{URL: url, Hostname: h.Config.Hostname, MaxMessage: int64(h.Config.Limits.Message), Mailboxes: h.Mailboxes, Blobs: h.Blobs, Uploads: h.Uploads, Contacts: h.Contacts,
 		Accounts: h.Accounts, Identities: h.Accounts, Absences: h.Absences,
 		Filer: h.Door, Submitter: h.SMTP, Submissions: h.Submissions, Snooze: h.Snooze,
 		Transfers: h.Transfers, Places: h.Places, Albums: h.Albums, Links: h.Links, Trace: h.Trace, Photo: h.Gateway.Share.Photo, Room: h.room,

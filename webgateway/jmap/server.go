@@ -49,6 +49,7 @@ type Server struct {
 	Snooze      *snooze.Service // nil puts nothing aside
 	Push        *push.Service   // nil pushes nothing
 	URL         string          // of the site, without a slash at its end
+	MaxMessage  int64           // octets of a mail, decoded; 0: as many as an upload may have
 	Hostname    string          // that our own Authentication-Results bear
 
 	// Outward asks hosts that a mail names; nil asks none.

@@ -50,10 +50,10 @@ var capabilities = map[string]any{
 }
 
 // ofAccount is what the session says about an account (RFC 8621 §1.3).
-func ofAccount(own bool) map[string]any {
+func (s *Server) ofAccount(own bool) map[string]any {
 	all := map[string]any{
 		usingMail: map[string]any{
-			"maxMailboxesPerEmail": nil, "maxMailboxDepth": nil, "maxSizeMailboxName": 255, "maxSizeAttachmentsPerEmail": maxSizeUpload,
+			"maxMailboxesPerEmail": nil, "maxMailboxDepth": nil, "maxSizeMailboxName": 255, "maxSizeAttachmentsPerEmail": s.maxAttachments(),
 			"emailQuerySortOptions": sortOptions(), "mayCreateTopLevelMailbox": own,
 		},
 		usingQuota:   struct{}{},
@@ -67,6 +67,15 @@ func ofAccount(own bool) map[string]any {
 		all[usingVacation] = struct{}{}
 	}
 	return all
+}
+
+// maxAttachments is how many octets of files a mail may have: those that are more
+// go as links.
+func (s *Server) maxAttachments() int64 {
+	if s.MaxMessage == 0 {
+		return maxSizeUpload
+	}
+	return min(s.MaxMessage, maxSizeUpload)
 }
 
 // session answers RFC 8620 §2.
@@ -104,7 +113,7 @@ func (s *Server) sessionOf(ctx context.Context, u mail.User) (o map[string]any, 
 		if id == u.Account {
 			name = u.Address.String()
 		}
-		accounts[accountID(id)] = map[string]any{"name": name, "isPersonal": id == u.Account, "isReadOnly": false, "accountCapabilities": ofAccount(id == u.Account)}
+		accounts[accountID(id)] = map[string]any{"name": name, "isPersonal": id == u.Account, "isReadOnly": false, "accountCapabilities": s.ofAccount(id == u.Account)}
 	}
 	primary := map[string]string{}
 	for name := range capabilities {

@@ -607,6 +607,49 @@ await visit('contacts', {}, async (page) => {
   await page.getByText('Brouillon jeté.').waitFor();
 });
 
+// What is too large for a mail goes up piece by piece and becomes a link in the
+// letter, with its end and the way to take it back.
+await visit('a link in place of a large file', {}, async (page, context) => {
+  await enter(page, site.ann);
+  await page.locator('.bar .primary').click();
+  const sheet = page.locator('.sheet'), rich = sheet.locator('.rich');
+  await sheet.getByLabel('À', { exact: true }).fill(site.bob.address);
+  await sheet.getByLabel('Objet').fill('Le film de la fête');
+  await rich.click();
+  await page.keyboard.type('Voici le film.');
+  await sheet.locator('input[type=file][multiple]').last().setInputFiles({ name: 'fête.mp4', mimeType: 'video/mp4', buffer: Buffer.alloc(6 << 20, 'film') });
+  await sheet.locator('.strip').getByText(/lien, jusqu’au/).waitFor();
+  await rich.getByText(/À prendre jusqu’au/).waitFor();
+  want(await rich.evaluate((e) => e.textContent.indexOf('Voici le film.') < e.textContent.indexOf('/t/')), 'the link stands before the words');
+  await check(page, 'a file became a link');
+  await page.screenshot({ path: join(site.shots, 'm-heavy.png') });
+  // Another end: the letter says so.
+  const before = await rich.getByText(/À prendre jusqu’au/).innerText();
+  await sheet.getByLabel('Durée du lien vers fête.mp4').selectOption('7');
+  await page.waitForFunction(([e, was]) => e.innerText.includes('À prendre jusqu’au') && !e.innerText.includes(was), [await rich.elementHandle(), before.split('\n').at(-1)]);
+  want(await rich.locator('a[href*="/t/"]').count() === 1, 'there is more than one link');
+  // One that is taken off is taken back.
+  await sheet.locator('input[type=file][multiple]').last().setInputFiles({ name: 'autre.mp4', mimeType: 'video/mp4', buffer: Buffer.alloc(5 << 20, 'autre') });
+  await rich.getByText(/autre\.mp4/).waitFor();
+  await sheet.getByRole('button', { name: /autre\.mp4/ }).click();
+  await rich.getByText(/autre\.mp4/).waitFor({ state: 'detached' });
+  await sheet.getByRole('button', { name: 'Envoyer', exact: true }).click();
+  await page.getByText('Le message part dans quelques secondes').or(page.locator('.toast')).first().waitFor();
+  await page.locator('.folder', { hasText: 'Envoyés' }).first().click();
+  await page.locator('.row', { hasText: 'Le film de la fête' }).locator('.open').dispatchEvent('click');
+  const mine = page.getByRole('region', { name: 'Vos liens dans ce message' });
+  await mine.getByText(/pris 0 fois/).waitFor();
+  await check(page, 'a link that was sent');
+  await page.screenshot({ path: join(site.shots, 'm-heavy-sent.png') });
+  const url = await page.frameLocator('iframe.page').locator('a[href*="/t/"]').first().getAttribute('href');
+  const guest = await context.request.get(site.base + new URL(url).pathname);
+  want((await guest.text()).includes('fête.mp4'), 'the link does not open the file');
+  await mine.getByRole('button', { name: 'Rappeler' }).click();
+  await mine.getByText('ce lien n’ouvre plus rien').waitFor();
+  const gone = await context.request.get(site.base + new URL(url).pathname);
+  want(gone.status() === 404 && !(await gone.text()).includes('fête.mp4'), 'the link opens after it was taken back:', gone.status());
+});
+
 // On the train: what was kept here is read and tidied without a line, and done when
 // it is back; signing out leaves nothing of it.
 // News of new mail with the app closed. No push service is asked by a test: the

@@ -15,6 +15,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"colporteur/config"
 	"colporteur/world"
 )
 
@@ -58,7 +59,7 @@ func TestMailInARealBrowser(t *testing.T) {
 		t.Fatal("chromium is missing: install Debian's package chromium (make deps does)")
 	}
 	w := world.New(t)
-	home := w.Server("home.test")
+	home := w.Server("home.test", func(c *config.Config) { c.Limits.Message = 4 << 20 }) // beyond it files become links
 	ann, bob := home.Member("ann", "fr"), home.Member("bob", "en")
 	home.Member("carl", "fr")
 	bob.Send(ann.Address, world.Subject("Été à la mer"), world.Text("Bonjour Ann,\r\nvoici la photo de la plage, et les autres viendront dimanche quand tout le monde sera rentré.\r\n-- \r\nBob\r\n"), world.Attach("mer.jpg", "image/jpeg", photo(3)))

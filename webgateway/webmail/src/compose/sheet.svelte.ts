@@ -7,10 +7,11 @@ import { box } from '../mail/box.svelte';
 import { said } from '../mail/later';
 import { full, parse } from '../mail/people';
 import { signHTML, signText, type Picture } from './begin';
+import type { Linked } from './heavy';
 import { identities } from './identities.svelte';
 import { t as own } from './words';
 
-export type File = { name: string; type: string; size: number; blobId: Id | null; part?: number; failed?: boolean; body?: globalThis.File };
+export type File = { name: string; type: string; size: number; blobId: Id | null; part?: number; failed?: boolean | string; body?: globalThis.File; link?: Linked };
 
 export type Kept = {
   key: string; id: Id | null; identity: string | null; to: string; cc: string; bcc: string; subject: string; html: string | null; text: string; files: File[]; pictures: Record<string, Picture>;
@@ -42,6 +43,7 @@ export class Sheet {
   gone: () => void = () => {}; // takes it off the screen
   reopen: (id: Id) => void = () => {};
   refill: () => void = () => {}; // the editor shows html again
+  editor: { root: HTMLElement; changed: () => void } | null = null; // what html is written with
   readonly key: string;
   #shown: Record<string, string> = {}; // addresses of pictures that are on this device
   #held = new Map<string, Promise<Blob | null>>(); // pictures, should their draft go
@@ -51,6 +53,7 @@ export class Sheet {
   #changed = 0;
   #saved = 0;
   #uploads = new Set<Promise<void>>();
+  #stops = new Map<globalThis.File, () => void>(); // of those that go up piece by piece
   #over = false; // sent or thrown away: nothing of it is kept any more
 
   constructor(key: string = crypto.randomUUID()) { this.key = key; }
@@ -171,14 +174,59 @@ export class Sheet {
 
   again(f: File): void { f.failed = false; void this.#up(f); }
 
+  /** Takes a file off the letter; its link is taken back. */
+  remove(i: number): void {
+    const [f] = this.files.splice(i, 1);
+    if (f?.body) this.#stops.get(f.body)?.();
+    if (f?.link) { const l = f.link; void import('./heavy').then((h) => { this.#write((root) => h.dropHTML(root, l.url), (text) => h.dropText(text, l.url)); void h.recall(l); }); }
+    this.touch();
+  }
+
+  /** Has the link of a file end another day. */
+  async lives(f: File, days: number): Promise<void> {
+    const h = await import('./heavy'), now = await box.try(() => h.live(f.link!, days));
+    if (!now) return;
+    f.link = now;
+    this.#write((root) => h.putHTML(root, f.name, f.size, now), (text) => h.putText(text, f.name, f.size, now));
+  }
+
+  // More than one mail may carry goes as a link.
+  #tooHeavy(f: File): boolean {
+    if (!box.client.has('urn:colporteur:params:jmap:sharing')) return false;
+    const others = this.files.reduce((n, o) => n + (o === f || o.link || o.part === undefined && !o.blobId ? 0 : o.size), 0);
+    return others + f.size > (box.client.limits.maxSizeAttachmentsPerEmail as number | undefined ?? Infinity);
+  }
+
   #up(f: File): Promise<void> {
-    const most = (box.client.session.capabilities['urn:ietf:params:jmap:core']?.maxSizeUpload as number | undefined) ?? Infinity;
-    if (f.size > most) { f.failed = true; delete f.body; return Promise.resolve(); }
+    const body = f.body!;
     const one = (async () => {
-      try { f.blobId = (await box.client.upload(f.body!, (part) => { f.part = part; })).blobId; delete f.body; this.touch(); } catch { f.failed = true; }
+      try {
+        if (this.#tooHeavy(f)) {
+          const h = await import('./heavy');
+          const l = await h.link(body, (part) => { f.part = part; }, (stop) => { this.#stops.set(body, stop); });
+          if (this.#over || !this.files.includes(f)) { void h.recall(l); return; }
+          f.link = l;
+          this.#write((root) => h.putHTML(root, f.name, f.size, l), (text) => h.putText(text, f.name, f.size, l));
+        } else f.blobId = (await box.client.upload(body, (part) => { f.part = part; })).blobId;
+        delete f.body;
+        this.touch();
+      } catch (e) { f.failed = (e instanceof MethodError && e.message) || true; }
     })();
     this.#uploads.add(one);
-    return one.finally(() => this.#uploads.delete(one));
+    return one.finally(() => { this.#uploads.delete(one); this.#stops.delete(body); });
+  }
+
+  // Changes what is written, where it is shown if it is.
+  #write(html: (root: Element) => void, text: (text: string) => string): void {
+    if (this.html === null) this.text = text(this.text);
+    else if (this.editor) { html(this.editor.root); this.editor.changed(); return; }
+    else {
+      const doc = new DOMParser().parseFromString(this.html, 'text/html');
+      html(doc.body);
+      this.html = doc.body.innerHTML;
+      this.text = text(this.text);
+    }
+    this.touch();
   }
 
   /** Takes a picture into the text: no larger than a page is wide. */
@@ -254,7 +302,7 @@ export class Sheet {
     this.asking = false;
     this.busy = true;
     await Promise.all(this.#uploads); // no file that is shown is left behind
-    const missing = this.files.find((f) => !f.blobId);
+    const missing = this.files.find((f) => !f.blobId && !f.link);
     if (missing) { this.problem = t('notUploaded', { name: missing.name }); this.busy = false; return; }
     this.#changed++; // what is sent is what is here
     await this.save();
@@ -301,6 +349,9 @@ export class Sheet {
     this.#over = true;
     await this.#saving;
     if (this.id) await box.try(() => box.client.call('Email/set', { destroy: [this.id] }));
+    for (const stop of this.#stops.values()) stop();
+    const linked = this.files.flatMap((f) => f.link ?? []);
+    if (linked.length > 0) { const h = await import('./heavy'); await Promise.all(linked.map(h.recall)); }
     this.#left();
     box.say({ text: t('discarded') });
     void box.refresh();

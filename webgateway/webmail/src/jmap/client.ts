@@ -13,7 +13,7 @@ export class MethodError extends Error {
 /** The server was not reached, or is not there for us now. */
 export class Offline extends Error {}
 
-export type Session = { apiUrl: string; uploadUrl: string; downloadUrl: string; eventSourceUrl: string; username: string; primaryAccounts: Record<string, Id>; capabilities: Record<string, any> };
+export type Session = { apiUrl: string; uploadUrl: string; downloadUrl: string; eventSourceUrl: string; username: string; primaryAccounts: Record<string, Id>; accounts: Record<Id, { accountCapabilities: Record<string, any> }>; capabilities: Record<string, any> };
 
 const using = [...['core', 'mail', 'submission', 'vacationresponse', 'quota', 'contacts', 'webpush-vapid'].map((s) => 'urn:ietf:params:jmap:' + s), ...['mail', 'contacts', 'sharing'].map((s) => 'urn:colporteur:params:jmap:' + s)];
 
@@ -39,6 +39,9 @@ export class Client {
   }
 
   has(capability: string): boolean { return capability in this.session.capabilities; }
+
+  /** What the server says about mail in the member's account (RFC 8621 §1.3.1). */
+  get limits(): Record<string, any> { return this.session.accounts[this.account]?.accountCapabilities['urn:ietf:params:jmap:mail'] ?? {}; }
 
   /** Sends calls together; a failure of any is thrown. */
   async calls(...calls: Call[]): Promise<any[]> {
