@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"colporteur/accounts"
 	"colporteur/mail"
 )
 
@@ -12,6 +13,7 @@ type programsBody struct {
 	List  []programRow
 	Name  string // that the form begins with
 	Made  string // the password that was just made, shown this once
+	Token string // the same for programs that ask for a token
 	For   string
 	Where where
 }
@@ -43,7 +45,7 @@ func (p *Pages) addProgram(w http.ResponseWriter, r *http.Request, v *visit) err
 	if err != nil {
 		return v.again(err, func() error { return p.writePrograms(w, r, v, programsBody{Name: name}) })
 	}
-	return p.writePrograms(w, r, v, programsBody{Made: made, For: name})
+	return p.writePrograms(w, r, v, programsBody{Made: made, For: name, Token: accounts.Token(v.user.Address.String(), made)})
 }
 
 func (p *Pages) removeProgram(w http.ResponseWriter, r *http.Request, v *visit) error {

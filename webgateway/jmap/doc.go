@@ -32,8 +32,9 @@
 //
 // # Who may
 //
-// A request is one member's, by their password or an app password (Basic), or
-// by the session of our own web application. What they see of other accounts
+// A request is one member's, by their password or an app password (Basic), by a
+// token that stands for an app password (Bearer, accounts.Token), or by the
+// session of our own web application. What they see of other accounts
 // are the mailboxes that are shared with them; store/mailbox says which.
 //
 // # What is said about mails

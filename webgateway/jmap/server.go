@@ -67,8 +67,6 @@ type Server struct {
 
 	// Cookie says whose a request of our own web application is; nil: there is none.
 	Cookie func(*http.Request) (mail.User, error)
-	// Bearer says whose a token is; nil refuses all.
-	Bearer func(ctx context.Context, token string) (mail.User, error)
 	// SignedIn hears of every sign-in by password; nil hears nothing.
 	SignedIn func(ctx context.Context, u mail.User, c mail.Client)
 	// Render makes the sentence of t in lang. nil says nothing.

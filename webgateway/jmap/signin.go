@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"colporteur/accounts"
 	"colporteur/mail"
 )
 
@@ -31,24 +32,25 @@ func (s *Server) member(w http.ResponseWriter, r *http.Request) (mail.User, bool
 
 func (s *Server) who(r *http.Request) (mail.User, error) {
 	scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	var name, password string
+	var ok bool
 	switch {
 	case strings.EqualFold(scheme, "Basic"):
-		name, password, ok := r.BasicAuth()
-		if !ok {
-			return mail.User{}, mail.Refuse(mail.AuthFailed, "kind-auth-failed")
-		}
-		c := clientOf(r)
-		u, err := s.Accounts.Login(r.Context(), name, password, c)
-		if err == nil && s.SignedIn != nil {
-			s.SignedIn(r.Context(), u, c)
-		}
-		return u, err
-	case strings.EqualFold(scheme, "Bearer") && s.Bearer != nil:
-		return s.Bearer(r.Context(), strings.TrimSpace(rest))
-	case scheme != "":
-		return mail.User{}, mail.Refuse(mail.AuthFailed, "kind-auth-failed")
-	case s.Cookie != nil:
+		name, password, ok = r.BasicAuth()
+	case strings.EqualFold(scheme, "Bearer"):
+		name, password, ok = accounts.ParseToken(strings.TrimSpace(rest))
+	case scheme == "" && s.Cookie != nil:
 		return s.Cookie(r)
+	case scheme == "":
+		return mail.User{}, mail.Refuse(mail.AuthRequired, "kind-auth-required")
 	}
-	return mail.User{}, mail.Refuse(mail.AuthRequired, "kind-auth-required")
+	if !ok {
+		return mail.User{}, mail.Refuse(mail.AuthFailed, "kind-auth-failed")
+	}
+	c := clientOf(r)
+	u, err := s.Accounts.Login(r.Context(), name, password, c)
+	if err == nil && s.SignedIn != nil {
+		s.SignedIn(r.Context(), u, c)
+	}
+	return u, err
 }
