@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
+import { held, measure, mobile } from './budget.mjs';
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const site = JSON.parse((await lines.next()).value);
@@ -545,6 +546,30 @@ await visit('sharing', {}, async (page, context) => {
   await page.screenshot({ path: join(site.shots, 'm-albums.png') });
   await page.setViewportSize({ width: 360, height: 740 });
   await page.screenshot({ path: join(site.shots, 'm-albums-360.png') });
+});
+
+// What the first visit costs on a slow line with an old phone: KB as they travel,
+// milliseconds.
+await visit('budget', {}, async (page, context) => {
+  await enter(page, site.bob);
+  const storageState = await context.storageState();
+  const fresh = async (name, path, ready, limits, options = {}) => {
+    const one = await browser.newContext({ ...mobile, locale: 'fr-FR', ...options });
+    held(name, await measure(one, site.base + path, ready), { shift: 0.1, largest: 4000, blocked: 600, ...limits }, complain);
+    await one.close();
+  };
+  await fresh('the webmail', '/mail', '.row', { script: 85, style: 10, total: 170, requests: 15, nodes: 500 }, { storageState });
+  // What grandmother opens: an album of twelve photos, and a transfer.
+  const accountId = (await (await context.request.get(`${site.base}/jmap/session`)).json()).primaryAccounts['urn:ietf:params:jmap:mail'];
+  const call = async (...methodCalls) => (await (await context.request.post(`${site.base}/jmap/api`, { data: { using: ['urn:ietf:params:jmap:core', 'urn:colporteur:params:jmap:sharing'], methodCalls: methodCalls.map(([n, args], i) => [n, { accountId, ...args }, `${i}`]) } })).json()).methodResponses;
+  const blobs = [];
+  for (let i = 0; i < 12; i++) blobs.push((await (await context.request.post(`${site.base}/jmap/upload/${accountId}/`, { headers: { 'Content-Type': 'image/jpeg' }, data: Buffer.concat([photo, Buffer.from(`${i}`)]) })).json()).blobId);
+  const made = await call(['Album/set', { create: { a: { title: 'Douze photos' } } }], ['Photo/set', { create: Object.fromEntries(blobs.map((blobId, i) => [`p${i}`, { albumId: '#a', blobId, name: `photo${i}.jpg` }])) }],
+    ['Transfer/set', { create: { t: { title: 'Un plan', quiet: true, files: [{ blobId: blobs[0], name: 'plan.jpg' }] } } }], ['Album/get', { ids: ['#a'] }], ['Transfer/get', { ids: ['#t'] }]);
+  const path = (url) => url.replace(/^https?:\/\/[^/]+/, '');
+  want(Object.keys(made[1][1].created ?? {}).length === 12, 'photos that were taken:', JSON.stringify(made[1][1].notCreated));
+  await fresh('an album of twelve photos', path(made[3][1].list[0].url), '.photos img', { script: 10, total: 200, requests: 18, nodes: 200 });
+  await fresh('a transfer', path(made[4][1].list[0].url), 'main h1', { script: 5, total: 90, requests: 6, nodes: 100 });
 });
 
 // Contacts: kept, found, offered as one types, in and out as vCards.
