@@ -177,6 +177,9 @@ func hasFold(words map[string]bool, word string) bool {
 // boxes reads mailboxIds.
 func (c *Call) boxes(in map[string]bool) (list []mailbox.ID, _ *setError) {
 	for _, s := range slices.Sorted(maps.Keys(in)) {
+		if !in[s] {
+			return nil, invalidProperties("a value is true or not there", "mailboxIds")
+		}
 		id, ok := number[mailbox.ID]('m', c.idOf(s))
 		if !ok {
 			return nil, invalidProperties("there is no such mailbox", "mailboxIds")

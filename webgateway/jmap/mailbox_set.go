@@ -107,6 +107,9 @@ func (s *mailboxSetter) create(ctx context.Context, key string, raw jsontext.Val
 	if err := json.Unmarshal(raw, &q, json.RejectUnknownMembers(true)); err != nil {
 		return invalidProperties(why(err), where(err)...)
 	}
+	if q.SortOrder != nil && *q.SortOrder < 0 {
+		return invalidProperties("an order is not negative", "sortOrder")
+	}
 	t, err := s.tree(ctx, s.account)
 	if err != nil {
 		return err
@@ -182,6 +185,9 @@ func (s *mailboxSetter) update(ctx context.Context, id string, update map[string
 	change := map[string]jsontext.Value{}
 	for path, v := range update {
 		name := path
+		if of, _, below := strings.Cut(path, "/"); below && slices.Contains(changeable, of) {
+			return &setError{Type: "invalidPatch", Description: "nothing lies below " + quoted(of), Properties: []string{path}}
+		}
 		if !slices.Contains(changeable, name) {
 			have, known := now[name]
 			if raw, err := json.Marshal(have); !known || err != nil || !sameJSON(raw, v) {

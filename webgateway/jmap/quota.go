@@ -4,8 +4,6 @@ import (
 	"context"
 	"strconv"
 
-	"github.com/go-json-experiment/json"
-
 	"colporteur/mail"
 )
 
@@ -84,6 +82,9 @@ func changesOfQuotas(ctx context.Context, c *Call, a *changesArgs) (any, error) 
 	if err != nil {
 		return nil, err
 	}
+	if _, err := a.most(); err != nil {
+		return nil, err
+	}
 	_, state, err := c.quota(ctx, account)
 	if err != nil {
 		return nil, err
@@ -105,10 +106,8 @@ func queryQuotas(ctx context.Context, c *Call, a *queryArgs) (any, error) {
 		ResourceType string `json:"resourceType"`
 		Type         string `json:"type"`
 	}
-	if !null(a.Filter) {
-		if err := json.Unmarshal(a.Filter, &f, json.RejectUnknownMembers(true)); err != nil {
-			return nil, &failure{Type: "unsupportedFilter", Description: why(err)}
-		}
+	if err := filter(a.Filter, &f); err != nil {
+		return nil, err
 	}
 	for _, k := range a.Sort {
 		if k.Property != "name" && k.Property != "used" {

@@ -151,6 +151,9 @@ func accountID(a mail.AccountID) string { return mailbox.ObjectID('a', int64(a))
 
 // account is the account that a call names; kind of failure: accountNotFound.
 func (c *Call) account(ctx context.Context, id string) (mail.AccountID, error) {
+	if id == "" {
+		return 0, invalid("which account is meant must be said", "accountId")
+	}
 	n, ok := mailbox.ParseObjectID('a', id)
 	if ok && mail.AccountID(n) == c.User.Account {
 		return c.User.Account, nil

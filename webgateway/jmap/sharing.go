@@ -303,6 +303,9 @@ func filter(raw jsontext.Value, into any) error {
 	if null(raw) {
 		return nil
 	}
+	if raw.Kind() != '{' {
+		return invalid("a filter is an object", "filter")
+	}
 	if err := json.Unmarshal(raw, into, json.RejectUnknownMembers(true)); err != nil {
 		return &failure{Type: "unsupportedFilter", Description: why(err)}
 	}

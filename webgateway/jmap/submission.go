@@ -107,6 +107,9 @@ func changesOfSubmissions(ctx context.Context, c *Call, a *changesArgs) (any, er
 	if err != nil {
 		return nil, err
 	}
+	if _, err := a.most(); err != nil {
+		return nil, err
+	}
 	_, state, err := c.submissions(ctx, account)
 	if err == nil && state != a.SinceState {
 		err = &failure{Type: "cannotCalculateChanges"}
@@ -127,10 +130,8 @@ func querySubmissions(ctx context.Context, c *Call, a *queryArgs) (any, error) {
 		Before      *time.Time `json:"before"`
 		After       *time.Time `json:"after"`
 	}
-	if !null(a.Filter) {
-		if err := json.Unmarshal(a.Filter, &f, json.RejectUnknownMembers(true)); err != nil {
-			return nil, &failure{Type: "unsupportedFilter", Description: why(err)}
-		}
+	if err := filter(a.Filter, &f); err != nil {
+		return nil, err
 	}
 	for _, k := range a.Sort {
 		if k.Property != "sentAt" && k.Property != "sendAt" {
@@ -220,12 +221,15 @@ func setSubmissions(ctx context.Context, c *Call, a *submissionSetArgs) (any, er
 			emails[id] = email
 		}
 	}
-	for _, id := range a.Destroy {
-		out.NotDestroyed[id] = &setError{Type: "forbidden", Description: "what was sent is remembered for a month"}
-	}
-	_, now, err := c.submissions(ctx, account)
+	list, now, err := c.submissions(ctx, account)
 	if err != nil {
 		return nil, err
+	}
+	for _, id := range a.Destroy {
+		out.NotDestroyed[id] = &setError{Type: "notFound"}
+		if slices.ContainsFunc(list, func(s delivery.Submission) bool { return submissionID(s.ID) == c.idOf(id) }) {
+			out.NotDestroyed[id] = &setError{Type: "forbidden", Description: "what was sent is remembered for a month"}
+		}
 	}
 	out.NewState = now
 	// What the client wants done with the mails when they are on their way.
