@@ -65,9 +65,10 @@ type Service struct {
 	// group: what its members see of others is different then. May be nil.
 	Regrouped func(ctx context.Context, tx *store.Tx, group mail.AccountID) error
 	// Changed runs after a member was suspended, removed or got another
-	// password, on any node: open sessions of theirs are cut. It is called with
-	// Everybody when what other nodes said may have been missed. May be nil.
+	// password, on any node: open sessions of theirs are cut. May be nil.
 	Changed func(u mail.UserID)
+	// Open is who has sessions open here, each with what they signed in with. May be nil.
+	Open func() []mail.User
 	// Renewed runs inside the transaction that changes identities: programs that
 	// listen are told of it after its commit. May be nil.
 	Renewed func(tx *store.Tx, account mail.AccountID)

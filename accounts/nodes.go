@@ -24,14 +24,14 @@ func (s *Service) SignOut(ctx context.Context, id mail.UserID) error {
 	return kinded(s.DB.Write(ctx, func(tx *store.Tx) error { return s.changed(ctx, tx, id) }))
 }
 
-// Run hears from other nodes whose sessions end, until ctx ends. Whatever was
-// said while they could not be heard is not known: then everybody's end, and
-// whoever still may signs in again.
+// Run hears from other nodes whose sessions end, until ctx ends. What was said
+// while they could not be heard is found out by asking, of each open session,
+// whether what it was opened with still holds.
 func (s *Service) Run(ctx context.Context) error {
 	missed := false
 	return s.DB.Listen(ctx, channel, func(up bool) {
 		if up && missed {
-			s.cut(Everybody)
+			s.recheck(ctx)
 		}
 		missed = !up
 	}, func(payload string) {
@@ -42,8 +42,22 @@ func (s *Service) Run(ctx context.Context) error {
 	})
 }
 
-// Everybody is who Changed is called with when all sessions must end.
-const Everybody mail.UserID = 0
+func (s *Service) recheck(ctx context.Context) {
+	if s.Open == nil {
+		return
+	}
+	for _, u := range s.Open() {
+		var err error
+		if u.Credential == "" { // SCRAM: only that they may still sign in is known
+			_, _, err = s.Standing(ctx, u.ID)
+		} else {
+			_, err = s.Holds(ctx, u.ID, u.Credential)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.cut(u.ID)
+		}
+	}
+}
 
 func (s *Service) cut(id mail.UserID) {
 	if s.Changed != nil {

@@ -235,6 +235,7 @@ func (h *Host) wireAccounts(context.Context) error {
 		}
 		return h.Mux.Match(local)
 	}
+	h.Accounts.Open = func() []mail.User { return append(h.SMTP.Members(), h.IMAP.Members()...) }
 	h.Accounts.Changed = func(u mail.UserID) {
 		h.SMTP.Cut(u)
 		h.IMAP.Cut(u)

@@ -74,12 +74,24 @@ func (s *Server) exit(c *conn) {
 	c.user = mail.User{}
 }
 
-// Cut ends every session of a member, or of all members (0), at once.
+// Members are those with sessions open, each with what they signed in with.
+func (s *Server) Members() (list []mail.User) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		if c.user.ID != 0 {
+			list = append(list, c.user)
+		}
+	}
+	return list
+}
+
+// Cut ends every session of a member, at once.
 func (s *Server) Cut(u mail.UserID) {
 	s.mu.Lock()
 	var cut []*conn
 	for c := range s.conns {
-		if c.user.ID != 0 && (c.user.ID == u || u == 0) {
+		if c.user.ID == u {
 			cut = append(cut, c)
 		}
 	}

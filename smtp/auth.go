@@ -131,7 +131,7 @@ func (x *exchange) Next(response []byte) ([]byte, bool, error) {
 		return challenge, false, nil
 	}
 	s.user, s.signedIn = u, u.ID
-	s.srv.users.add(u.ID, s.wire)
+	s.srv.users.add(u, s.wire)
 	s.srv.log().Info("signed in", "ip", s.ip, "user", u.ID)
 	if s.srv.SignedIn != nil {
 		s.srv.SignedIn(s.ctx, u, s.client(false))

@@ -149,7 +149,7 @@ func (s *Server) init() {
 		s.Limits = s.Limits.withDefaults()
 		s.tls = strictTLS(s.TLS)
 		s.gate.byNet = make(map[netip.Addr]int)
-		s.users.wires = make(map[mail.UserID]map[*wire]struct{})
+		s.users.wires = make(map[mail.UserID]map[*wire]mail.User)
 		s.strange = newWindow[netip.Addr](10 * time.Minute)
 		s.sent = newWindow[mail.UserID](time.Hour)
 		s.pool.New = func() any { b := make([]byte, bodyBuffer); return &b }
@@ -215,8 +215,10 @@ func (s *Server) tooBig() error {
 	return mail.Refuse(mail.TooBig, "drop-too-big", "Limit", s.maxWire()*5/7/1_000_000, "URL", s.WebURL)
 }
 
-// Cut ends the sessions of a member, or of all members (0), at once: after a
-// suspension or a new password.
+// Members are those with sessions open, each with what they signed in with.
+func (s *Server) Members() []mail.User { return s.users.all() }
+
+// Cut ends the sessions of a member at once: after a suspension or a new password.
 func (s *Server) Cut(u mail.UserID) {
 	s.init()
 	for _, w := range s.users.of(u) {
@@ -227,16 +229,16 @@ func (s *Server) Cut(u mail.UserID) {
 // members is who is signed in where.
 type members struct {
 	mu    sync.Mutex
-	wires map[mail.UserID]map[*wire]struct{}
+	wires map[mail.UserID]map[*wire]mail.User
 }
 
-func (m *members) add(u mail.UserID, w *wire) {
+func (m *members) add(u mail.User, w *wire) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.wires[u] == nil {
-		m.wires[u] = make(map[*wire]struct{})
+	if m.wires[u.ID] == nil {
+		m.wires[u.ID] = make(map[*wire]mail.User)
 	}
-	m.wires[u][w] = struct{}{}
+	m.wires[u.ID][w] = u
 }
 
 func (m *members) remove(u mail.UserID, w *wire) {
@@ -251,12 +253,14 @@ func (m *members) remove(u mail.UserID, w *wire) {
 func (m *members) of(u mail.UserID) []*wire {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if u != 0 {
-		return slices.Collect(maps.Keys(m.wires[u]))
+	return slices.Collect(maps.Keys(m.wires[u]))
+}
+
+func (m *members) all() (list []mail.User) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, wires := range m.wires {
+		list = slices.AppendSeq(list, maps.Values(wires))
 	}
-	var ws []*wire
-	for _, all := range m.wires {
-		ws = slices.AppendSeq(ws, maps.Keys(all))
-	}
-	return ws
+	return list
 }

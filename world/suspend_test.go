@@ -77,4 +77,23 @@ func TestWhoIsSuspendedIsCutOffAtEveryNode(t *testing.T) {
 	}
 	ends("a program with the old password at this node", here)
 	ends("a program with the old password at the other", there)
+
+	// What was said while a node heard nothing is found out when it hears again.
+	carl, dora := home.Member("carl"), home.Member("dora")
+	carls, doras := program(t, other, carl), program(t, other, dora)
+	if err := home.DB.Write(t.Context(), func(tx *store.Tx) error {
+		if _, err := tx.Exec(t.Context(), `UPDATE member SET suspended = 1 WHERE id = $1`, int64(carl.Account.ID)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN "member"'`)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ends("a program of somebody who was suspended unheard", carls)
+	select {
+	case <-doras:
+		t.Error("who did nothing is cut off with them")
+	default:
+	}
 }
