@@ -50,9 +50,10 @@ test: deps vet $(SCRIPTS)
 race: deps $(SCRIPTS)
 	CGO_ENABLED=1 $(GO) test -race -timeout 25m ./...
 
-vet:
+vet: $(SCRIPTS)
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go'))" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
+	$(if $(SCRIPTS),@cd $(WEBMAIL) && node_modules/.bin/svelte-check --tsconfig ./tsconfig.json --fail-on-warnings --output machine > .check 2>&1 || { cat .check; exit 1; })
 
 bench: build
 	@deploy/bench

@@ -116,8 +116,8 @@ type health struct {
 	Domains []string
 	Members int
 	Office  bool // somebody opens /admin
-	Waiting int // mails on their way out
-	Failing int // of these, tried more than a few times
+	Waiting int  // mails on their way out
+	Failing int  // of these, tried more than a few times
 }
 
 func (a *admin) health(ctx context.Context, _ none) (health, error) {
