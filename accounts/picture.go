@@ -22,6 +22,22 @@ func (s *Service) ShowsPictures(ctx context.Context, id mail.UserID, author mail
 	return n > 0, err
 }
 
+// PictureSenders are the addresses whose pictures a member always wants to see, the
+// last chosen first.
+func (s *Service) PictureSenders(ctx context.Context, id mail.UserID) (list []string, err error) {
+	err = s.DB.Read(ctx, func(tx *store.Tx) error {
+		list = nil
+		rows, err := tx.Query(ctx, `SELECT sender FROM picture_sender WHERE member = $1 ORDER BY created DESC, sender`, int64(id))
+		return store.Each(rows, err, func(scan func(...any) error) error {
+			var sender string
+			err := scan(&sender)
+			list = append(list, sender)
+			return err
+		})
+	})
+	return list, err
+}
+
 // ShowPictures remembers that choice, or forgets it.
 func (s *Service) ShowPictures(ctx context.Context, id mail.UserID, author mail.Address, show bool) error {
 	key := store.Clean(author.Key())

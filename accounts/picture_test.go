@@ -28,6 +28,13 @@ func TestWhosePicturesAreShownIsEachMembersOwnChoice(t *testing.T) {
 		if !shows(ann, "news@far.test") || shows(bob, "news@far.test") || shows(ann, "other@far.test") {
 			t.Error("the choice is not Ann's, about that sender")
 		}
+		h.must(choose(ann, "other@far.test", true))
+		list, err := h.PictureSenders(h.Context(), ann.ID)
+		h.must(err)
+		if fmt.Sprint(list) != "[other@far.test news@far.test]" && fmt.Sprint(list) != "[news@far.test other@far.test]" {
+			t.Errorf("Ann's list is %v", list)
+		}
+		h.must(choose(ann, "other@far.test", false))
 		h.must(choose(ann, "news@far.test", false))
 		h.must(choose(ann, "news@far.test", false))
 		if shows(ann, "news@far.test") {

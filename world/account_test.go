@@ -461,6 +461,25 @@ func (b *browser) take(s *world.Server) map[string]string {
 	return files
 }
 
+func TestAMemberTakesAChoiceOfPicturesBack(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	home := w.Server("home.test")
+	ann := home.Member("ann")
+	b := newBrowser(t).enter(home, ann)
+	b.sees(home, "/account/pictures", "Vous n'avez choisi personne")
+	for _, a := range []string{"lettre@ailleurs.test", "autre@ailleurs.test"} {
+		if err := home.Accounts.ShowPictures(t.Context(), ann.Account.ID, mail.MustAddress(a), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.sees(home, "/account/pictures", "lettre@ailleurs.test", "autre@ailleurs.test")
+	if body := b.posts(home, "/account/pictures", url.Values{"sender": {"lettre@ailleurs.test"}}, 200, "autre@ailleurs.test", "à chaque fois"); strings.Contains(body, "lettre@ailleurs.test") {
+		t.Errorf("it is still there:\n%s", body)
+	}
+	b.posts(home, "/account/pictures", url.Values{"sender": {"no address"}}, 400)
+}
+
 func TestAMemberTakesAllTheirMailAlong(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)

@@ -79,6 +79,8 @@ func (p *Pages) Routes(mux *http.ServeMux) {
 		"POST /account/news":                   p.setNews,
 		"GET /account/addresses":               p.addresses,
 		"POST /account/addresses/{do}":         p.changeAddresses,
+		"GET /account/pictures":                p.pictures,
+		"POST /account/pictures":               p.forgetPictures,
 		"GET /account/export":                  p.export,
 		"POST /account/export":                 p.send,
 	} {
@@ -114,7 +116,7 @@ func (p *Pages) inside(h handler) http.Handler {
 }
 
 // dones are what a page may be told to say, by its address: nobody else's words.
-var dones = []string{"saved", "password", "removed", "ended", "ended-all", "code-off", "news", "asked", "address-removed", "secret", "secret-off", "photos"}
+var dones = []string{"saved", "password", "removed", "ended", "ended-all", "code-off", "news", "asked", "address-removed", "secret", "secret-off", "photos", "pictures"}
 
 // shown is what every template of the account sees.
 type shown struct {
@@ -130,7 +132,7 @@ type place struct {
 	Here        bool
 }
 
-var places = []string{"", "room", "password", "code", "programs", "devices", "sessions", "news", "addresses", "export"}
+var places = []string{"", "room", "password", "code", "programs", "devices", "sessions", "news", "addresses", "pictures", "export"}
 
 func (v *visit) draw(p *Pages, w http.ResponseWriter, name, here, title string, body any) error {
 	s := shown{Said: v.said, Bad: v.bad, Body: body}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"colporteur/mail"
 	"colporteur/world"
 )
 
@@ -22,9 +23,12 @@ func TestTheAccountPagesInARealBrowser(t *testing.T) {
 	if _, err := home.Accounts.AddAppPassword(t.Context(), ann.Account.ID, "Thunderbird du bureau"); err != nil {
 		t.Fatal(err)
 	}
+	if err := home.Accounts.ShowPictures(t.Context(), ann.Account.ID, mail.MustAddress("lettre@ailleurs.test"), true); err != nil {
+		t.Fatal(err)
+	}
 	pages := []leaf{{Name: "me", Path: "/account"}}
 	for _, name := range []string{"room", "room/photos", "password", "code", "programs", "devices", "devices/apple", "devices/android", "devices/thunderbird",
-		"devices/outlook", "devices/other", "sessions", "news", "addresses", "export"} {
+		"devices/outlook", "devices/other", "sessions", "news", "addresses", "pictures", "export"} {
 		pages = append(pages, leaf{Name: strings.ReplaceAll(name, "/", "-"), Path: "/account/" + name})
 	}
 	pages = append(pages,
