@@ -165,7 +165,7 @@ func TestFrozenThingIsToldToItsOwnerOnly(t *testing.T) {
 		h.tell(h.toAnn("one"), h.toGuest("one"))
 		h.One(workflowtest.Ann.Address)
 		h.write(func(tx *store.Tx) error {
-			return h.Links.SetRules(t.Context(), tx, link.Album, h.guest.Thing, link.Rules{Frozen: h.Now()})
+			return h.Links.Freeze(t.Context(), tx, link.Album, h.guest.Thing, true)
 		})
 		h.tell(h.toAnn("two"))
 		h.evening()

@@ -548,6 +548,38 @@ await visit('sharing', {}, async (page, context) => {
   await page.screenshot({ path: join(site.shots, 'm-albums-360.png') });
 });
 
+// With a finger: a row that is drawn aside goes, one that is let go comes back.
+await visit('swiping', { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }, async (page, context) => {
+  await enter(page, site.bob);
+  await page.locator('.row').first().waitFor();
+  const cdp = await context.newCDPSession(page);
+  const subject = async (n) => (await page.locator('.row .subject').nth(n).innerText()).split('\n')[0];
+  const draw = async (row, by, held) => {
+    const b = await row.boundingBox(), y = b.y + b.height / 2, x = b.x + b.width / 2;
+    const touch = (type, dx, dy = 0) => cdp.send('Input.dispatchTouchEvent', { type, touchPoints: type === 'touchEnd' ? [] : [{ x: x + dx, y: y + dy }] });
+    await touch('touchStart', 0);
+    for (let i = 1; i <= 8; i++) await touch('touchMove', by * i / 8, i % 2);
+    await held?.();
+    await touch('touchEnd');
+  };
+  const first = await subject(0), second = await subject(1);
+  await draw(page.locator('.row').first(), 60); // not far enough
+  want(await subject(0) === first && await page.locator('[data-swipe]').count() === 0, 'a short draw did something');
+  want(!page.url().includes('/m/'), 'a row that was drawn opens');
+  await draw(page.locator('.row').first(), 220, async () => { await page.locator('.row[data-swipe="right on"]').waitFor(); await page.screenshot({ path: join(site.shots, 'm-swipe.png') }); });
+  await page.getByText('Message archived.').waitFor();
+  await page.locator('.row .subject', { hasText: new RegExp(`^${first}`) }).waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.locator('.row .subject', { hasText: first }).first().waitFor();
+  await draw(page.locator('.row').nth(1), -220);
+  await page.getByText('Message moved to trash.').or(page.locator('.toast', { hasText: /trash/i })).first().waitFor();
+  await page.locator('.row .subject', { hasText: new RegExp(`^${second}`) }).waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.locator('.row .subject', { hasText: second }).first().waitFor();
+  const scrolled = await page.locator('.list .scroll').evaluate((e) => e.scrollTop);
+  want(scrolled === 0, 'the list has scrolled by', scrolled);
+});
+
 // What the first visit costs on a slow line with an old phone: KB as they travel,
 // milliseconds.
 await visit('budget', {}, async (page, context) => {
