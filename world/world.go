@@ -17,6 +17,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,11 +62,23 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// ports are those that worlds of this process were given.
+var ports = struct {
+	sync.Mutex
+	taken map[int]bool
+}{taken: map[int]bool{}}
+
 func freePort(t testing.TB) int {
 	// Below the ports that the kernel gives to outgoing connections: a server that is
 	// started again must find its own free.
+	ports.Lock()
+	defer ports.Unlock()
 	for range 1000 {
 		port := 10_000 + mrand.IntN(20_000)
+		if ports.taken[port] { // by a world whose servers have other addresses than the one that is tried here
+			continue
+		}
+		ports.taken[port] = true
 		if ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			ln.Close()
 			return port

@@ -707,7 +707,9 @@ await visit('a link in place of a large file', {}, async (page, context) => {
   const sheet = page.locator('.sheet'), rich = sheet.locator('.rich');
   await sheet.getByLabel('À', { exact: true }).fill(site.bob.address);
   await sheet.getByLabel('Objet').fill('Le film de la fête');
+  await sheet.getByRole('button', { name: 'Gras' }).and(page.locator(':enabled')).waitFor();
   await rich.click();
+  await page.keyboard.press('Control+Home');
   await page.keyboard.type('Voici le film.');
   await sheet.locator('input[type=file][multiple]').last().setInputFiles({ name: 'fête.mp4', mimeType: 'video/mp4', buffer: Buffer.alloc(6 << 20, 'film') });
   await sheet.locator('.strip').getByText(/lien, jusqu’au/).waitFor();
