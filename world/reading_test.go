@@ -132,6 +132,53 @@ func TestAMailThatWasPutAsideComesBackAtItsHour(t *testing.T) {
 	}
 }
 
+// A letter that nobody answered comes back to whoever wrote it, and only then.
+func TestALetterWithoutAnAnswerComesBack(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	home := w.Server("home.test")
+	ann, bob := home.Member("ann", "fr"), home.Member("bob")
+	c := ann.JMAP()
+	c.Using = append(c.Using, ownMail)
+	inbox, sent := c.Mailbox("inbox"), c.Mailbox("sent")
+	put := func(head string) (id string) {
+		t.Helper()
+		var up struct{ BlobID string }
+		c.Do("POST", "/jmap/upload/"+c.Account+"/", "message/rfc822", []byte("From: ann@home.test\r\nTo: bob@home.test\r\n"+head+"\r\nx\r\n"), 201, &up)
+		return c.Call("Email/import", world.Args{"emails": world.Args{"m": world.Args{"blobId": up.BlobID, "mailboxIds": world.Args{sent: true}, "keywords": world.Args{"$seen": true},
+			"receivedAt": w.Clock.Now().UTC().Format(time.RFC3339)}}}).Text("created/m/id")
+	}
+	quiet, answered, off := put("Subject: Sans\r\nMessage-ID: <sans@home.test>\r\n"), put("Subject: Avec\r\nMessage-ID: <avec@home.test>\r\n"), put("Subject: Non\r\nMessage-ID: <non@home.test>\r\n")
+	put("Subject: Re: Sans\r\nMessage-ID: <sans2@home.test>\r\nIn-Reply-To: <sans@home.test>\r\nReferences: <sans@home.test>\r\n") // her own, once more
+	remind := func(until any, ids ...string) {
+		t.Helper()
+		if a := c.Call("Email/snooze", world.Args{"ids": ids, "until": until, "unlessAnswered": true}); len(a.At("updated").([]any)) != len(ids) {
+			t.Fatalf("%v", a)
+		}
+	}
+	remind(w.Clock.Now().Add(72*time.Hour).UTC().Format(time.RFC3339), quiet, answered, off)
+	look := func(id string) world.Answer {
+		return c.Call("Email/get", world.Args{"ids": []string{id}, "properties": []string{"mailboxIds", "keywords", "snoozedUntil"}})
+	}
+	if got := look(quiet); got.Text("list/0/snoozedUntil") == "" || got.At("list/0/mailboxIds/"+sent) != true || got.At("list/0/mailboxIds/"+inbox) != nil {
+		t.Errorf("while it waits: %v", got)
+	}
+	remind(nil, off)
+	w.Advance(time.Hour)
+	bob.Send(ann.Address, world.Subject("Re: Avec"), field("In-Reply-To: <avec@home.test>"), field("References: <avec@home.test>"), world.Text("Oui."))
+	w.Settle()
+	w.Advance(72 * time.Hour)
+	w.Settle()
+	if got := look(quiet); got.At("list/0/mailboxIds/"+inbox) != true || got.At("list/0/mailboxIds/"+sent) != true || got.At("list/0/keywords/$seen") != nil || got.At("list/0/keywords/$new") != true || got.At("list/0/snoozedUntil") != nil {
+		t.Errorf("nobody answered: %v", got)
+	}
+	for what, id := range map[string]string{"answered": answered, "taken off": off} {
+		if got := look(id); got.At("list/0/mailboxIds/"+inbox) != nil || got.At("list/0/keywords/$seen") != true || got.At("list/0/snoozedUntil") != nil {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+}
+
 func TestAMutedConversationStaysQuiet(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)

@@ -52,7 +52,9 @@
 //
 //	Email/snooze       {ids, until} → {updated, notUpdated}: the mails wait in the
 //	                   mailbox with the role "snoozed", made at its first use, and come
-//	                   back unread with the keyword $new; until null brings them back
+//	                   back unread with the keyword $new; until null brings them back.
+//	                   With unlessAnswered: true they stay where they are, and come
+//	                   into the inbox then if nobody has answered
 //	Email/unsubscribe  {emailId} → {done, status}: RFC 8058, for a mail whose sender is
 //	                   proven and signed the two fields
 //

@@ -16,6 +16,8 @@ type snoozeArgs struct {
 	AccountID string   `json:"accountId"`
 	IDs       []string `json:"ids"`
 	Until     *string  `json:"until"` // UTCDate; null brings them back now
+	// UnlessAnswered leaves them where they are, to come into the inbox if no answer did by then.
+	UnlessAnswered bool `json:"unlessAnswered"`
 }
 
 type snoozeAnswer struct {
@@ -58,7 +60,11 @@ func snoozeEmails(ctx context.Context, c *Call, a *snoozeArgs) (any, error) {
 		out.Updated = append(out.Updated, names...)
 		return out, c.srv.Snooze.Wake(ctx, c.User, ids)
 	}
-	errs, err := c.srv.Snooze.Put(ctx, c.User, ids, until)
+	put := c.srv.Snooze.Put
+	if a.UnlessAnswered {
+		put = c.srv.Snooze.Remind
+	}
+	errs, err := put(ctx, c.User, ids, until)
 	if err != nil {
 		return nil, err
 	}

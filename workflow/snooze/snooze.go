@@ -144,7 +144,11 @@ func (s *Service) Work(ctx context.Context, j *queue.Job) queue.Outcome {
 	if len(rows) == 0 || store.Micros(rows[0].Until) != p.Until {
 		return queue.Discard("it does not wait for this hour any more", nil)
 	}
-	if err := s.bring(ctx, p.Account, rows[0], true); err != nil {
+	come := func() error { return s.bring(ctx, p.Account, rows[0], true) }
+	if rows[0].Asleep == 0 {
+		come = func() error { return s.remind(ctx, p.Account, rows[0]) }
+	}
+	if err := come(); err != nil {
 		return queue.Snooze(s.now().Add(time.Minute), err.Error(), nil)
 	}
 	return queue.Done(func(ctx context.Context, tx *store.Tx) error {

@@ -35,6 +35,7 @@ export class Sheet {
   problem = $state('');
   asking = $state(false); // whether a forgotten attachment is meant
   busy = $state(false);
+  remind = $state(0); // days after which it comes back unless somebody answered; 0: never
   id: Id | null = null; // of the draft at the server
   pictures: Record<string, Picture> = {};
   inReplyTo: string[] = [];
@@ -322,6 +323,8 @@ export class Sheet {
       this.#left();
       if (this.answers) void box.patch([this.answers], { 'keywords/$answered': true });
       const submission = got[0].created.s.id as Id, email = this.id;
+      const hour = this.remind > 0 ? new Date((until ?? new Date()).getTime() + this.remind * 86_400_000) : null;
+      if (hour) await box.try(() => box.client.call('Email/snooze', { ids: [email], until: hour.toISOString().slice(0, 19) + 'Z', unlessAnswered: true }));
       box.say({ text: until ? own('laterSay', { when: said(until) }) : t('sendingIn'), undo: async () => { if (await takeBack(submission, email)) this.reopen(email); } });
       void box.refresh();
     } catch (e) {
@@ -372,6 +375,7 @@ export class Sheet {
 
 /** Takes back what has not left; the mail is a draft again. */
 export async function takeBack(submission: Id, email: Id): Promise<boolean> {
+  if (box.client.has('urn:colporteur:params:jmap:mail')) void box.client.call('Email/snooze', { ids: [email], until: null }).catch(() => {}); // a draft needs no answer
   const back = await box.try(() => box.client.calls(['EmailSubmission/set', { update: { [submission]: { undoStatus: 'canceled' } } }]));
   if (!back || back[0].notUpdated?.[submission]) { box.say({ text: t('sentIt') }); return false; }
   await box.try(() => box.client.call('Email/set', { update: { [email]: { 'keywords/$draft': true, mailboxIds: { [box.role('drafts')!.id]: true } } } }));

@@ -216,7 +216,7 @@ export class Box {
       row ? ['Thread/get', { ids: [row.threadId] }, 't'] : ['Email/get', { ids: [id], properties: ['threadId'] }, 't'],
       ['Email/get', {
         ...(row ? { '#ids': { resultOf: 't', name: 'Thread/get', path: '/list/*/emailIds' } } : { ids: [id] }),
-        properties: this.client.has('urn:colporteur:params:jmap:mail') ? [...fullProperties, 'proof'] : fullProperties, fetchTextBodyValues: true, maxBodyValueBytes: 400_000,
+        properties: this.client.has('urn:colporteur:params:jmap:mail') ? [...fullProperties, 'proof', 'snoozedUntil'] : fullProperties, fetchTextBodyValues: true, maxBodyValueBytes: 400_000,
       }, 'g'],
     ));
     const all = got?.[1].list ?? (!this.online && kept.wanted ? await kept.thread(id) : undefined);
