@@ -178,6 +178,7 @@ func (c *wire) push(ctx context.Context, f *frame) (quiet func()) {
 	if f.DataTypes != nil {
 		types = slices.DeleteFunc(types, func(name string) bool { return !slices.Contains(*f.DataTypes, name) })
 	}
+	wire := ctx // a write that is cancelled closes the connection, which outlives the wish for news
 	ctx, cancel := context.WithCancel(ctx)
 	accounts, err := c.Mailboxes.Accounts(ctx, c.who)
 	if err != nil {
@@ -192,7 +193,7 @@ func (c *wire) push(ctx context.Context, f *frame) (quiet func()) {
 		return func() {}
 	}
 	if f.PushState != nil && *f.PushState != known.id() { // what changed meanwhile
-		c.tell(ctx, known, nil)
+		c.tell(wire, known, nil)
 	}
 	over := make(chan struct{})
 	go func() {
@@ -211,7 +212,7 @@ func (c *wire) push(ctx context.Context, f *frame) (quiet func()) {
 			if err != nil {
 				return
 			}
-			c.tell(ctx, now, known)
+			c.tell(wire, now, known)
 			known = now
 		}
 	}()
