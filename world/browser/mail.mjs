@@ -727,12 +727,22 @@ await visit('a link in place of a large file', {}, async (page, context) => {
   await rich.getByText(/autre\.mp4/).waitFor();
   await sheet.getByRole('button', { name: /autre\.mp4/ }).click();
   await rich.getByText(/autre\.mp4/).waitFor({ state: 'detached' });
+  // And a reminder, should nobody answer.
+  await sheet.getByRole('button', { name: 'Envoyer plus tard' }).click();
+  await sheet.getByLabel('Sans réponse, me le rappeler après').selectOption('7');
+  await check(page, 'a reminder is wanted');
+  await page.keyboard.press('Escape');
+  await sheet.getByText('Rappel sans réponse après 7 jours').waitFor();
   await sheet.getByRole('button', { name: 'Envoyer', exact: true }).click();
   await page.getByText('Le message part dans quelques secondes').or(page.locator('.toast')).first().waitFor();
   await page.locator('.folder', { hasText: 'Envoyés' }).first().click();
   await page.locator('.row', { hasText: 'Le film de la fête' }).locator('.open').dispatchEvent('click');
   const mine = page.getByRole('region', { name: 'Vos liens dans ce message' });
   await mine.getByText(/pris 0 fois/).waitFor();
+  await page.getByText(/Sans réponse, ce message revient/).waitFor();
+  await page.getByRole('button', { name: 'Ne pas rappeler' }).click();
+  await page.getByText('Plus de rappel pour ce message.').waitFor();
+  await page.getByText(/Sans réponse, ce message revient/).waitFor({ state: 'detached' });
   await check(page, 'a link that was sent');
   await page.screenshot({ path: join(site.shots, 'm-heavy-sent.png') });
   const url = await page.frameLocator('iframe.page').locator('a[href*="/t/"]').first().getAttribute('href');
