@@ -458,7 +458,7 @@ await visit('answering', {}, async (page) => {
   await sheet.waitFor({ state: 'detached' });
   // A hostile mail is quoted without what it is hostile with.
   await page.locator('.row', { hasText: 'Méchant' }).locator('.open').click();
-  await page.locator('.message.open', { hasText: 'Bob' }).waitFor();
+  await page.frameLocator('iframe.page').getByText('Des mots innocents').waitFor();
   await page.keyboard.press('f');
   await sheet.locator('.rich', { hasText: 'Des mots innocents' }).waitFor();
   want(await sheet.locator('.rich').locator('script, iframe, form, svg, style, [onclick], [onerror], [href^="javascript"], img[src^="http"]').count() === 0, 'something active is quoted');
