@@ -587,7 +587,7 @@ await visit('budget', {}, async (page, context) => {
   const storageState = await context.storageState();
   const fresh = async (name, path, ready, limits, options = {}) => {
     const one = await browser.newContext({ ...mobile, locale: 'fr-FR', ...options });
-    held(name, await measure(one, site.base + path, ready), { shift: 0.1, largest: 4000, blocked: 600, ...limits }, complain);
+    held(name, await measure(one, site.base + path, ready), { shift: 0.1, ...limits }, complain);
     await one.close();
   };
   await fresh('the webmail', '/mail', '.row', { script: 85, style: 10, total: 170, requests: 15, nodes: 500 }, { storageState });
